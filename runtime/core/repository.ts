@@ -1,0 +1,26 @@
+/** The repository of a model: a base path whose folders, named by integers, are versions. */
+
+/** A version on the local disk, complete and verified. */
+export interface FetchedVersion {
+  readonly version: number;
+  /** Absolute path of the model file; files that it refers to lie beside it. */
+  readonly modelFile: string;
+  /** `sha256:` and hexadecimal digits, of the model file. */
+  readonly digest: string;
+  /** Of all files of the version. */
+  readonly sizeBytes: number;
+}
+
+/** How far a download is. `bytesTotal` is undefined where the storage does not tell. */
+export type ReportProgress = (progress: { bytesDone: number; bytesTotal: number | undefined }) => void;
+
+/** Where versions come from. Implementations throw ReplicaFailureError with one of the Storage reasons. */
+export interface ModelRepository {
+  /** The versions that are there, ascending; a single file is version 1. Throws StorageNotFound if there is none. */
+  listVersions(signal: AbortSignal): Promise<readonly number[]>;
+  /**
+   * Brings a version to the local disk: streamed with constant memory, sizes and digests checked, renamed into place
+   * as the last step, resumed after a broken connection. A version that is already there is verified, not fetched again.
+   */
+  fetchVersion(version: number, report: ReportProgress, signal: AbortSignal): Promise<FetchedVersion>;
+}
