@@ -1,0 +1,52 @@
+import {
+  choice,
+  flag,
+  integer,
+  list,
+  readEnvironment,
+  text,
+  type Environment,
+  type ValuesOf,
+} from "../common/environment.ts";
+import { LOG_LEVELS } from "../common/logger.ts";
+
+/** The operator's configuration: the one list of its variables. */
+export const OPERATOR_VARIABLES = {
+  LOCKSTEP_RUNTIME_IMAGE: text(undefined, "Image of the serving runtime that replicas run."),
+  LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY: choice(
+    "IfNotPresent",
+    ["IfNotPresent", "Always", "Never"],
+    "When nodes pull the runtime's image.",
+  ),
+  LOCKSTEP_RUNTIME_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that replicas log."),
+  LOCKSTEP_RUNTIME_DRAIN_DELAY_MS: integer(
+    8_000,
+    "How long, in ms, a replica that is told to stop keeps accepting requests, so that load balancers can take it out.",
+    { min: 0, max: 300_000 },
+  ),
+  LOCKSTEP_WATCH_NAMESPACES: list("", "Namespaces to watch; none means all."),
+  LOCKSTEP_CLUSTER_DOMAIN: text("cluster.local", "The DNS domain of the cluster, for status.url."),
+  LOCKSTEP_LEADER_ELECTION: flag(
+    true,
+    "Whether replicas of the operator elect the one that works. Needs POD_NAME and POD_NAMESPACE.",
+  ),
+  LOCKSTEP_LEASE_DURATION_MS: integer(15_000, "How long, in ms, a leader that falls silent keeps the lead.", {
+    min: 1_000,
+    max: 300_000,
+  }),
+  LOCKSTEP_CONCURRENT_RECONCILES: integer(4, "How many InferenceServices are reconciled at a time.", {
+    min: 1,
+    max: 64,
+  }),
+  LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
+  LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that the operator logs."),
+  POD_NAME: text("", "Name of the operator's pod, by which it holds the lead."),
+  POD_NAMESPACE: text("", "Namespace of the operator's pod, where the Lease is."),
+} as const;
+
+export type OperatorConfig = ValuesOf<typeof OPERATOR_VARIABLES>;
+
+/** Reads the operator's configuration. Throws EnvironmentError. */
+export function readOperatorConfig(environment: Environment): OperatorConfig {
+  return readEnvironment(OPERATOR_VARIABLES, environment);
+}
