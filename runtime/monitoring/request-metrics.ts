@@ -1,0 +1,36 @@
+import type { ErrorCode } from "../errors.ts";
+
+/** How a request ended: `OK`, or one of the error codes. */
+export type RequestCode = ErrorCode | "OK";
+
+/** One request for inference that was answered, or could not be. */
+export interface RequestObservation {
+  /** As the client wrote it; names of models that are not loaded are counted as `_unknown`. */
+  readonly model: string;
+  /** The version that answered; undefined if none did. */
+  readonly version: number | undefined;
+  /** The dialect, such as `v2`, `v2-binary` or `predict`: one of a fixed few. */
+  readonly protocol: string;
+  readonly code: RequestCode;
+  /** From the request's head to the answer's last byte. */
+  readonly durationMs: number;
+}
+
+/** What the protocols tell the metrics. Calls are cheap, never throw, and need no prior registration of labels. */
+export interface RequestMetrics {
+  /** Counts one request, once, when it has ended. */
+  observeRequest(request: RequestObservation): void;
+  /** Requests for inference that are being worked on: `inc` when one is admitted, `dec` exactly once when it has ended. */
+  readonly inFlight: { inc(): void; dec(): void };
+}
+
+/** What `/metrics` answers. */
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Makes the page that Prometheus scrapes. */
+export interface MetricsPages {
+  render(): Promise<MetricsPage>;
+}
