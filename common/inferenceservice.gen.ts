@@ -1,0 +1,394 @@
+// Generated from crds/inferenceservices.yaml by `npm run generate`. Do not edit.
+
+/**
+ * Types of InferenceService as the API server returns it: defaults are filled in, so a field that has one is always
+ * there when the object around it is. Objects from a cache are shared, hence everything is read-only.
+ */
+
+/** What the API server calls the resource. */
+export const INFERENCE_SERVICE = {
+  group: "serving.lockstep.dev",
+  version: "v1alpha1",
+  apiVersion: "serving.lockstep.dev/v1alpha1",
+  kind: "InferenceService",
+  plural: "inferenceservices",
+} as const;
+
+/**
+ * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
+ * send requests to status.url.
+ */
+export interface InferenceService {
+  readonly apiVersion: typeof INFERENCE_SERVICE.apiVersion;
+  readonly kind: typeof INFERENCE_SERVICE.kind;
+  readonly metadata: ObjectMeta;
+  readonly spec: InferenceServiceSpec;
+  readonly status?: InferenceServiceStatus;
+}
+
+/** What every object of Kubernetes carries. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  /** Counts the changes of spec. */
+  readonly generation?: number;
+  /** Changes with every write; only good for comparing. */
+  readonly resourceVersion?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly creationTimestamp?: string;
+  /** Set when the object is being deleted. */
+  readonly deletionTimestamp?: string;
+  readonly finalizers?: readonly string[];
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+/** The object that another one belongs to, and is deleted with. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+  readonly blockOwnerDeletion?: boolean;
+}
+
+/** What should be served, and how. */
+export interface InferenceServiceSpec {
+  /** True removes all replicas and keeps the Service, its address and this object. Set it back to false to serve again. */
+  readonly stop: boolean;
+  readonly predictor: Predictor;
+}
+
+/** The model and the replicas that serve it. */
+export interface Predictor {
+  readonly model?: Model;
+  readonly onnx?: OnnxModel;
+  /** The least number of replicas; `kubectl scale` sets it. Without maxReplicas it is the number of replicas. */
+  readonly minReplicas: number;
+  /**
+   * The greatest number of replicas. Above minReplicas, a HorizontalPodAutoscaler sets the number. Default:
+   * minReplicas.
+   */
+  readonly maxReplicas?: number;
+  /** What the autoscaler looks at. */
+  readonly scaleMetric: "cpu" | "memory";
+  /** The use of scaleMetric to aim for, in percent of what the replica requests. */
+  readonly scaleTarget: number;
+  readonly scaling?: Scaling;
+  /** Seconds that a request may take before it is answered with status 504. */
+  readonly timeout: number;
+  readonly resources?: ResourceRequirements;
+  readonly service?: PredictorService;
+  /** Environment variables of the replicas, such as HTTPS_PROXY. Names that start with LOCKSTEP_ are the operator's. */
+  readonly env?: readonly EnvironmentVariable[];
+  /** Labels that a node must have. */
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  /** Taints of nodes that the replicas tolerate. */
+  readonly tolerations?: readonly Toleration[];
+  /** Affinity of the replicas, as in a Pod. */
+  readonly affinity?: Readonly<Record<string, unknown>>;
+  /**
+   * How to spread the replicas, as in a Pod; the selector of the replicas is filled in. Default: evenly over zones and
+   * nodes where possible, when there can be more than one replica.
+   */
+  readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[];
+  /** Secrets with which to pull the runtime's image. */
+  readonly imagePullSecrets?: readonly ImagePullSecret[];
+  /** Priority class of the replicas. */
+  readonly priorityClassName?: string;
+  /** Runtime class of the replicas. */
+  readonly runtimeClassName?: string;
+  /**
+   * Service account of the replicas, for cloud identities. No token of the cluster is mounted. Default: the
+   * namespace's default one.
+   */
+  readonly serviceAccountName?: string;
+  /** Labels for the replicas' pods. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Annotations for the replicas' pods. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Seconds that a replica has to finish what is in flight when it is stopped. Default: timeout + 30. */
+  readonly terminationGracePeriodSeconds?: number;
+}
+
+/** The model that the replicas serve. Exactly one of model and onnx. */
+export interface Model {
+  /** Name of the model in URLs (/v2/models/NAME). Defaults to metadata.name. Cannot be changed. */
+  readonly name?: string;
+  readonly modelFormat: ModelFormat;
+  /**
+   * The protocol that clients rely on. v2 (the Open Inference Protocol) is always served; the field is there so that a
+   * manifest can state it and is refused if it asks for another one.
+   */
+  readonly protocolVersion?: "v2";
+  /**
+   * Where the model is: s3://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the
+   * image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx,
+   * ...); a single file is version 1. Over http(s) only a single file can be served.
+   */
+  readonly storageUri: string;
+  readonly storage?: ModelStorage;
+  readonly versionPolicy?: ModelVersionPolicy;
+  readonly warmup?: ModelWarmup;
+  readonly resources?: ResourceRequirements;
+}
+
+/** The format in which the model is stored. */
+export interface ModelFormat {
+  /** onnx: a model.onnx (or any single .onnx file) in each version folder. */
+  readonly name: "onnx";
+}
+
+/** How to reach the place that storageUri names. */
+export interface ModelStorage {
+  readonly secretRef?: SecretReference;
+  /** Address of an S3-compatible server, such as http://minio.storage:9000. Default: AWS. */
+  readonly endpoint?: string;
+  /** Region of the bucket. Default: AWS_REGION of the replica, or us-east-1. */
+  readonly region?: string;
+  /** Put the bucket into the path rather than the host name. Default: true when endpoint is set, false for AWS. */
+  readonly forcePathStyle?: boolean;
+  /** Read a public bucket without signing requests. Default: false. */
+  readonly anonymous?: boolean;
+  readonly caBundle?: CaBundle;
+  readonly verify?: ModelVerification;
+}
+
+/**
+ * A Secret of this namespace with keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, optionally AWS_SESSION_TOKEN.
+ * Without it the replicas use the identity of their service account, or the cloud's ambient one.
+ */
+export interface SecretReference {
+  /** Name of the Secret. */
+  readonly name: string;
+}
+
+/** Certificate authorities to trust beside the well-known ones. */
+export interface CaBundle {
+  readonly configMapRef: ConfigMapKeyReference;
+}
+
+/** A ConfigMap of this namespace that holds them. */
+export interface ConfigMapKeyReference {
+  /** Name of the ConfigMap. */
+  readonly name: string;
+  /** Key with the PEM text. */
+  readonly key: string;
+}
+
+/** What must hold before the model is loaded. */
+export interface ModelVerification {
+  /** SHA-256 of the version's model file, in lower-case hexadecimal. */
+  readonly sha256?: string;
+}
+
+/**
+ * Which versions of the repository each replica serves. A request that names no version is answered by the greatest of
+ * them. Default: the newest one.
+ */
+export interface ModelVersionPolicy {
+  readonly latest?: LatestVersions;
+  readonly specific?: SpecificVersions;
+  readonly all?: AllVersions;
+}
+
+/** The newest versions. */
+export interface LatestVersions {
+  /** How many. */
+  readonly count: number;
+}
+
+/** Exactly these versions. */
+export interface SpecificVersions {
+  /** The versions' numbers. */
+  readonly versions: readonly number[];
+}
+
+/** Every version that is there when a replica starts. */
+export type AllVersions = Readonly<Record<string, never>>;
+
+/** Requests that a replica answers for itself before it is ready. */
+export interface ModelWarmup {
+  /**
+   * How many synthetic requests (zeros, empty strings; dynamic dimensions are 1). 0 skips warm-up, which a model needs
+   * that cannot answer such a request.
+   */
+  readonly iterations: number;
+}
+
+/**
+ * CPU and memory of each replica. Default: requests of 250m CPU and 256Mi, a memory limit of 1Gi. The CPU limit also
+ * sets how many threads a model uses.
+ */
+export interface ResourceRequirements {
+  /** What the scheduler reserves, such as cpu and memory. */
+  readonly requests?: Readonly<Record<string, Quantity>>;
+  /** What a replica may use at most. */
+  readonly limits?: Readonly<Record<string, Quantity>>;
+}
+
+/** An amount, such as 2, 250m or 1Gi. */
+export type Quantity = string | number;
+
+/** Shorthand for a model in ONNX format. Exactly one of model and onnx. */
+export interface OnnxModel {
+  /**
+   * Where the model is: s3://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the
+   * image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx,
+   * ...); a single file is version 1. Over http(s) only a single file can be served.
+   */
+  readonly storageUri: string;
+  /**
+   * The protocol that clients rely on. v2 (the Open Inference Protocol) is always served; the field is there so that a
+   * manifest can state it and is refused if it asks for another one.
+   */
+  readonly protocolVersion?: "v2";
+  readonly resources?: ResourceRequirements;
+}
+
+/** Fine control of the autoscaler. */
+export interface Scaling {
+  readonly behavior?: ScalingBehavior;
+}
+
+/** How fast to scale, as in autoscaling/v2. Default: Kubernetes' own. */
+export interface ScalingBehavior {
+  readonly scaleUp?: ScalingRules;
+  readonly scaleDown?: ScalingRules;
+}
+
+/** Rules for one direction. */
+export interface ScalingRules {
+  /** How long past recommendations count. */
+  readonly stabilizationWindowSeconds?: number;
+  /** Which of the policies' results to take. */
+  readonly selectPolicy?: "Max" | "Min" | "Disabled";
+  /** Limits to the change within a period. */
+  readonly policies?: readonly ScalingPolicy[];
+}
+
+/** One of spec.predictor.scaling.behavior.scaleUp.policies. */
+export interface ScalingPolicy {
+  /** What value counts. */
+  readonly type: "Pods" | "Percent";
+  /** The greatest change. */
+  readonly value: number;
+  /** The period. */
+  readonly periodSeconds: number;
+}
+
+/** The Service in front of the replicas. */
+export interface PredictorService {
+  /** Who can reach it. */
+  readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
+  /** The port on every node. Default: chosen by Kubernetes. */
+  readonly nodePort?: number;
+  /** Annotations for the Service, such as those that cloud load balancers read. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** One of spec.predictor.env. */
+export interface EnvironmentVariable {
+  /** Its name. */
+  readonly name: string;
+  /** Its value. */
+  readonly value: string;
+}
+
+/** One of spec.predictor.tolerations. */
+export interface Toleration {
+  /** Key of the taint; empty for all. */
+  readonly key?: string;
+  /** How to compare. Default: Equal. */
+  readonly operator?: "Exists" | "Equal";
+  /** Value of the taint. */
+  readonly value?: string;
+  /** Effect of the taint; all if not set. */
+  readonly effect?: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+  /** How long NoExecute is tolerated. */
+  readonly tolerationSeconds?: number;
+}
+
+/** One of spec.predictor.topologySpreadConstraints. */
+export interface TopologySpreadConstraint {
+  /** The greatest difference between two places. */
+  readonly maxSkew: number;
+  /** The node label that names the places. */
+  readonly topologyKey: string;
+  /** What to do when it cannot hold. */
+  readonly whenUnsatisfiable: "DoNotSchedule" | "ScheduleAnyway";
+  /** The least number of places. */
+  readonly minDomains?: number;
+}
+
+/** One of spec.predictor.imagePullSecrets. */
+export interface ImagePullSecret {
+  /** Name of the Secret. */
+  readonly name: string;
+}
+
+/** What is, as the operator last saw it. */
+export interface InferenceServiceStatus {
+  /** The metadata.generation that this status is about. */
+  readonly observedGeneration?: number;
+  /** Where clients in the cluster send requests. */
+  readonly url?: string;
+  readonly address?: Address;
+  /** The version that answers requests which name none. Not set while ready replicas disagree. */
+  readonly activeVersion?: number;
+  /** Replicas that exist. */
+  readonly replicas?: number;
+  /** Replicas that answer requests. */
+  readonly readyReplicas?: number;
+  /** Replicas that run the current spec. */
+  readonly updatedReplicas?: number;
+  /** Ready and existing replicas, such as 3/3. */
+  readonly replicasSummary?: string;
+  /** Label selector of the replicas' pods. */
+  readonly selector?: string;
+  /** Replicas that fail, with the replica's own reason; the first five, worst first. */
+  readonly failures?: readonly StatusFailure[];
+  /**
+   * Ready: the current spec is served. Available: some replica answers. Progressing: replicas are being made or
+   * replaced. Degraded: some replica fails, or replicas disagree.
+   */
+  readonly conditions?: readonly Condition[];
+}
+
+/** The same, where tools of the field look for it. */
+export interface Address {
+  /** Where clients in the cluster send requests. */
+  readonly url?: string;
+}
+
+/** One of status.failures. */
+export interface StatusFailure {
+  /** Name of the pod; not set when no pod could be made. */
+  readonly pod?: string;
+  /** The model version that fails. */
+  readonly version?: number;
+  /** One of the documented reasons. */
+  readonly reason: string;
+  /** What happened. */
+  readonly message: string;
+  /** Exit code of the container that ended. */
+  readonly exitCode?: number;
+}
+
+/** One of status.conditions. */
+export interface Condition {
+  /** Name of the condition. */
+  readonly type: string;
+  /** Whether it holds. */
+  readonly status: "True" | "False" | "Unknown";
+  /** The metadata.generation it is about. */
+  readonly observedGeneration?: number;
+  /** When status last changed. */
+  readonly lastTransitionTime: string;
+  /** One of the documented reasons. */
+  readonly reason: string;
+  /** What happened and what to do. */
+  readonly message: string;
+}
