@@ -158,6 +158,7 @@ function typeOf(schema: JsonSchema, named: ReadonlyMap<JsonSchema, string>): str
 function inlineType(schema: JsonSchema, named: ReadonlyMap<JsonSchema, string>): string {
   if (schema["x-kubernetes-int-or-string"] ?? false) return "string | number";
   if (schema.enum !== undefined) return schema.enum.map((word) => JSON.stringify(word)).join(" | ");
+  if (schema.type === undefined) return "unknown";
   switch (schema.type) {
     case "string":
       return "string";
@@ -170,8 +171,6 @@ function inlineType(schema: JsonSchema, named: ReadonlyMap<JsonSchema, string>):
       return `readonly ${wrap(typeOf(schema.items ?? {}, named))}[]`;
     case "object":
       return `Readonly<Record<string, ${schema.additionalProperties ? typeOf(schema.additionalProperties, named) : "unknown"}>>`;
-    default:
-      return "unknown";
   }
 }
 
