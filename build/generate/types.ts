@@ -45,6 +45,8 @@ const HEAD = `// Generated from crds/inferenceservices.yaml by \`npm run generat
  */
 `;
 
+const SCALAR_TYPES = { string: "string", boolean: "boolean", integer: "number", number: "number" } as const;
+
 const OBJECT_META = `/** What every object of Kubernetes carries. */
 export interface ObjectMeta {
   readonly name: string;
@@ -158,20 +160,9 @@ function typeOf(schema: JsonSchema, named: ReadonlyMap<JsonSchema, string>): str
 function inlineType(schema: JsonSchema, named: ReadonlyMap<JsonSchema, string>): string {
   if (schema["x-kubernetes-int-or-string"] ?? false) return "string | number";
   if (schema.enum !== undefined) return schema.enum.map((word) => JSON.stringify(word)).join(" | ");
-  if (schema.type === undefined) return "unknown";
-  switch (schema.type) {
-    case "string":
-      return "string";
-    case "integer":
-    case "number":
-      return "number";
-    case "boolean":
-      return "boolean";
-    case "array":
-      return `readonly ${wrap(typeOf(schema.items ?? {}, named))}[]`;
-    case "object":
-      return `Readonly<Record<string, ${schema.additionalProperties ? typeOf(schema.additionalProperties, named) : "unknown"}>>`;
-  }
+  if (schema.type === "array") return `readonly ${wrap(typeOf(schema.items ?? {}, named))}[]`;
+  if (schema.type === "object") return `Readonly<Record<string, ${typeOf(schema.additionalProperties ?? {}, named)}>>`;
+  return schema.type === undefined ? "unknown" : SCALAR_TYPES[schema.type];
 }
 
 /** Parentheses around a union, which an array of it needs. */
