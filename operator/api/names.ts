@@ -1,0 +1,16 @@
+/** Names of the objects that the operator makes for an InferenceService. */
+
+/** Deployment, HorizontalPodAutoscaler and PodDisruptionBudget of the replicas. */
+export function predictorName(service: string): string {
+  return `${service}-predictor`;
+}
+
+/** A ConfigMap never changes: each configuration has a name of its own. */
+export function configMapName(service: string, contentHash: string): string {
+  return `${service}-runtime-${contentHash}`;
+}
+
+/** Where clients in the cluster reach an InferenceService. */
+export function serviceUrl(service: string, namespace: string, clusterDomain: string): string {
+  return `http://${service}.${namespace}.svc.${clusterDomain}`;
+}

@@ -1,0 +1,83 @@
+import { REPLICA_FAILURES, type ReasonDoc, type ReplicaFailureReason } from "../../common/reasons.ts";
+
+/**
+ * The reasons that the operator itself finds, worst first: when several hold, the first is shown. With the replicas'
+ * own (REPLICA_FAILURES) they are the closed list of reasons in conditions, failures and events.
+ */
+export const OPERATOR_FAILURES = {
+  ObjectConflict: {
+    meaning: "An object that the InferenceService needs exists already and belongs to somebody else.",
+    remedy: "Rename the InferenceService, or delete the object that the message names.",
+  },
+  ObjectRefused: {
+    meaning: "The API server refused an object that the operator made from the InferenceService.",
+    remedy:
+      "The message is the API server's: correct the field that it names, or the operator's RBAC if it says forbidden.",
+  },
+  ReplicasRefused: {
+    meaning: "The namespace does not admit the replicas' pods: a quota, a limit range, Pod Security or a webhook.",
+    remedy: "The message names the rule: adjust predictor.resources, or the rule.",
+  },
+  Unschedulable: {
+    meaning: "No node can take a replica.",
+    remedy:
+      "The message is the scheduler's: lower predictor.resources.requests, relax nodeSelector or tolerations, or add nodes.",
+  },
+  VolumeNotReady: {
+    meaning: "A volume of a replica does not exist or cannot be attached.",
+    remedy: "Check that the PersistentVolumeClaim of pvc:// exists in this namespace and is bound.",
+  },
+  ImagePullFailed: {
+    meaning: "A node could not pull the runtime's image.",
+    remedy:
+      "Check the image that the operator was installed with (LOCKSTEP_RUNTIME_IMAGE) and predictor.imagePullSecrets.",
+  },
+  ContainerConfigError: {
+    meaning:
+      "A replica's container could not be made, most often because a Secret or ConfigMap or a key of it is missing.",
+    remedy:
+      "The message names it: create the Secret of storage.secretRef or the ConfigMap of storage.caBundle in this namespace.",
+  },
+  CrashLooping: {
+    meaning: "A replica's process ended, and is started again and again.",
+    remedy: "Read the log of its last run: kubectl logs --previous POD.",
+  },
+  VersionSkew: {
+    meaning: "Ready replicas of the same spec answer with different versions.",
+    remedy:
+      "A version was uploaded while replicas were starting: restart them (kubectl rollout restart), or name the version in versionPolicy.specific.",
+  },
+} as const satisfies Record<string, ReasonDoc>;
+
+/** Reasons that are no fault. */
+export const OPERATOR_STATES = {
+  Serving: { meaning: "The current spec is served.", remedy: "Nothing to do." },
+  Stopped: { meaning: "spec.stop is true: no replica runs.", remedy: "Set spec.stop to false to serve." },
+  CreatingReplicas: { meaning: "The replicas are about to be made.", remedy: "Wait." },
+  StartingReplicas: {
+    meaning: "Replicas exist and do not run yet.",
+    remedy: "Wait; if it lasts, kubectl describe pod shows what the node is doing.",
+  },
+  FetchingModel: { meaning: "Replicas are fetching the model.", remedy: "Wait." },
+  LoadingModel: { meaning: "Replicas are loading the model.", remedy: "Wait." },
+  WarmingUp: { meaning: "Replicas are answering their first, synthetic requests.", remedy: "Wait." },
+  RollingOut: { meaning: "Replicas of the current spec replace older ones.", remedy: "Wait." },
+  RolloutComplete: { meaning: "All replicas run the current spec.", remedy: "Nothing to do." },
+  NoFailure: { meaning: "No replica fails.", remedy: "Nothing to do." },
+} as const satisfies Record<string, ReasonDoc>;
+
+/** All reasons that the operator adds to the replicas' own. */
+export const OPERATOR_REASONS = { ...OPERATOR_FAILURES, ...OPERATOR_STATES } as const;
+
+export type OperatorFailureReason = keyof typeof OPERATOR_FAILURES;
+export type FailureReason = OperatorFailureReason | ReplicaFailureReason;
+export type StateReason = keyof typeof OPERATOR_STATES;
+/** Every word that can stand as the reason of a condition. */
+export type Reason = FailureReason | StateReason;
+
+const SEVERITY: readonly string[] = [...Object.keys(OPERATOR_FAILURES), ...Object.keys(REPLICA_FAILURES)];
+
+/** Orders failures: the worse reason first. */
+export function compareReasons(a: FailureReason, b: FailureReason): number {
+  return SEVERITY.indexOf(a) - SEVERITY.indexOf(b);
+}

@@ -1,0 +1,30 @@
+import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import { REVISION_LABEL } from "../api/labels.ts";
+import { autoscaler } from "./autoscaler.ts";
+import { configMap } from "./config-map.ts";
+import { deployment } from "./deployment.ts";
+import { disruptionBudget } from "./disruption-budget.ts";
+import type { OwnedDeployment, OwnedObject } from "./owned-object.ts";
+import type { PodSettings } from "./pod-template.ts";
+import { service } from "./service.ts";
+
+/** Everything that should exist for an InferenceService. */
+export interface DesiredObjects {
+  /** In the order in which to apply them. */
+  readonly objects: readonly OwnedObject[];
+  readonly deployment: OwnedDeployment;
+  /** The revision label of pods that run the current spec. */
+  readonly revision: string;
+}
+
+/** What should exist for an InferenceService. Depends on nothing but its arguments. Throws ConfigError. */
+export function desiredObjects(isvc: InferenceService, settings: PodSettings): DesiredObjects {
+  const config = configMap(isvc);
+  const replicas = deployment(isvc, config.metadata.name, settings);
+  const optional = [autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
+  return {
+    objects: [config, replicas, service(isvc), ...optional],
+    deployment: replicas,
+    revision: replicas.spec?.template.metadata?.labels?.[REVISION_LABEL] ?? "",
+  };
+}

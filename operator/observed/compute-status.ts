@@ -1,0 +1,206 @@
+import type { ReplicaPhase } from "../../common/admin-api.ts";
+import type { InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import { updateConditions, type Finding } from "../api/conditions.ts";
+import { REVISION_LABEL, selectorLabels, selectorText } from "../api/labels.ts";
+import { serviceUrl } from "../api/names.ts";
+import { compareReasons, type Reason } from "../api/reasons.ts";
+import { replicaRange } from "../desired/replica-range.ts";
+import type { DeploymentObject, Observation, ObservedReplica } from "./observation.ts";
+import { isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
+
+/** As many failures as the status lists. */
+const MAX_FAILURES = 5;
+
+/** What {@link judge} looks at: an observation, counted. */
+interface Judgement {
+  readonly observation: Observation;
+  readonly counts: ReplicaCounts;
+  readonly failures: readonly Omit<ReplicaFailureReport, "pod">[];
+  readonly skew: string | undefined;
+}
+
+interface ReplicaCounts {
+  readonly existing: number;
+  readonly ready: number;
+  readonly updated: number;
+  /** No replica of an older spec is left. */
+  readonly isUniform: boolean;
+  /** No replica of an older spec is left, and all of the current one are made. */
+  readonly isRolledOut: boolean;
+}
+
+/** The status of an InferenceService: a function of what was observed, the status before, and the time. */
+export function computeStatus(observation: Observation, now: Date, clusterDomain: string): InferenceServiceStatus {
+  const { isvc } = observation;
+  const { name, namespace = "default", generation = 0 } = isvc.metadata;
+  const counts = countReplicas(observation);
+  const versions = activeVersions(observation.replicas);
+  const failures = listFailures(observation);
+  const skew =
+    counts.isRolledOut && versions.length > 1
+      ? `ready replicas answer with the versions ${versions.join(", ")}`
+      : undefined;
+  const url = serviceUrl(name, namespace, clusterDomain);
+  const activeVersion =
+    versions.length === 0 && counts.ready > 0
+      ? isvc.status?.activeVersion
+      : versions.length === 1
+        ? versions[0]
+        : undefined;
+  return {
+    observedGeneration: generation,
+    url,
+    address: { url },
+    ...(activeVersion !== undefined && { activeVersion }),
+    replicas: counts.existing,
+    readyReplicas: counts.ready,
+    updatedReplicas: counts.updated,
+    replicasSummary: `${counts.ready}/${counts.existing}`,
+    selector: selectorText(selectorLabels(name)),
+    ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
+    conditions: updateConditions(
+      isvc.status?.conditions ?? [],
+      judge({ observation, counts, failures, skew }),
+      generation,
+      now,
+    ),
+  };
+}
+
+function countReplicas({ deployment, replicas, revision, isvc }: Observation): ReplicaCounts {
+  const alive = replicas.filter(
+    ({ pod }) => pod.metadata.deletionTimestamp === undefined && !isOver(pod.status?.phase),
+  );
+  const isCurrent = ({ pod }: ObservedReplica): boolean => pod.metadata.labels?.[REVISION_LABEL] === revision;
+  const isUniform = alive.every(isCurrent);
+  return {
+    existing: alive.length,
+    ready: alive.filter(({ pod }) => isReady(pod)).length,
+    updated: alive.filter(isCurrent).length,
+    isUniform,
+    isRolledOut: isUniform && isSettled(deployment) && (alive.length > 0 || isvc.spec.stop),
+  };
+}
+
+/** Whether the Deployment controller has seen the current spec and made all its pods. */
+function isSettled(deployment: DeploymentObject | undefined): boolean {
+  if (deployment === undefined) return false;
+  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = deployment.status ?? {};
+  return (
+    observedGeneration >= (deployment.metadata.generation ?? 0) &&
+    updatedReplicas === replicas &&
+    replicas === (deployment.spec?.replicas ?? 1)
+  );
+}
+
+/** A pod that was evicted or that has ended is kept for its log; it is no replica any more. */
+function isOver(phase: string | undefined): boolean {
+  return phase === "Failed" || phase === "Succeeded";
+}
+
+/** The versions with which ready replicas answer, ascending. */
+function activeVersions(replicas: readonly ObservedReplica[]): number[] {
+  const found = new Set<number>();
+  for (const { pod, state } of replicas) {
+    const version = state?.models[0]?.activeVersion;
+    if (version !== undefined && pod.metadata.deletionTimestamp === undefined && isReady(pod)) found.add(version);
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Everything that fails, worst first; what concerns all replicas before single ones. */
+function listFailures({ deployment, replicas, violations }: Observation): Omit<ReplicaFailureReport, "pod">[] {
+  const refusal = deployment?.status?.conditions?.find(
+    ({ type, status }) => type === "ReplicaFailure" && status === "True",
+  );
+  const ofReplicas = replicas
+    .filter(({ pod }) => pod.metadata.deletionTimestamp === undefined && !isOver(pod.status?.phase))
+    .map(replicaFailure)
+    .filter((failure) => failure !== undefined)
+    .sort((a, b) => compareReasons(a.reason, b.reason) || (a.pod < b.pod ? -1 : 1));
+  return [
+    ...violations.toSorted((a, b) => compareReasons(a.reason, b.reason)),
+    ...(refusal === undefined
+      ? []
+      : [{ reason: "ReplicasRefused" as const, message: refusal.message ?? "the pods were refused" }]),
+    ...ofReplicas,
+  ];
+}
+
+function judge(judgement: Judgement): Finding[] {
+  const { counts, failures, skew, observation } = judgement;
+  const ready = judgeReady(judgement);
+  const worst = failures[0];
+  const isWhole = counts.isRolledOut && observation.violations.length === 0;
+  return [
+    ready,
+    counts.ready > 0
+      ? {
+          type: "Available",
+          status: "True",
+          reason: "Serving",
+          message: `${counts.ready} of ${counts.existing} replicas answer`,
+        }
+      : { ...ready, type: "Available", status: "False" },
+    isWhole && counts.ready === counts.existing
+      ? {
+          type: "Progressing",
+          status: "False",
+          reason: observation.isvc.spec.stop ? "Stopped" : "RolloutComplete",
+          message: "",
+        }
+      : {
+          type: "Progressing",
+          status: "True",
+          reason: isWhole ? "StartingReplicas" : "RollingOut",
+          message: progress(counts),
+        },
+    worst !== undefined
+      ? { type: "Degraded", status: "True", reason: worst.reason, message: describe(worst, failures.length) }
+      : skew !== undefined
+        ? { type: "Degraded", status: "True", reason: "VersionSkew", message: skew }
+        : { type: "Degraded", status: "False", reason: "NoFailure", message: "" },
+  ];
+}
+
+function judgeReady({ observation, counts, failures }: Judgement): Finding {
+  const { isvc, violations, replicas, revision, deployment } = observation;
+  const no = (reason: Reason, message: string): Finding => ({ type: "Ready", status: "False", reason, message });
+  const worst = failures[0];
+  if (violations.length > 0 && worst !== undefined) return no(worst.reason, describe(worst, failures.length));
+  if (isvc.spec.stop) return no("Stopped", "spec.stop is true: set it to false to serve");
+  const before = isvc.status?.conditions?.find(({ type }) => type === "Ready");
+  const wasReady = before?.status === "True" && before.observedGeneration === isvc.metadata.generation;
+  // Once the spec is served, it stays so as long as a replica answers, whether more are made or some fail (Degraded).
+  const isServed = wasReady
+    ? counts.isUniform && counts.ready > 0
+    : counts.isRolledOut && counts.ready >= replicaRange(isvc.spec).min;
+  if (isServed) return { type: "Ready", status: "True", reason: "Serving", message: "" };
+  if (worst !== undefined) return no(worst.reason, describe(worst, failures.length));
+  if (deployment === undefined || counts.existing === 0)
+    return no("CreatingReplicas", "the replicas are about to be made");
+  const phases = replicas
+    .filter(({ pod }) => !isReady(pod) && pod.metadata.labels?.[REVISION_LABEL] === revision)
+    .map(({ state }) => state?.phase);
+  return no(slowest(phases) ?? "RollingOut", progress(counts));
+}
+
+/** The reason that stands for the replica that has come least far. */
+function slowest(phases: readonly (ReplicaPhase | undefined)[]): Reason | undefined {
+  if (phases.length === 0) return undefined;
+  if (phases.some((phase) => phase === undefined || phase === "Starting")) return "StartingReplicas";
+  if (phases.includes("Fetching")) return "FetchingModel";
+  if (phases.includes("Loading")) return "LoadingModel";
+  if (phases.includes("WarmingUp")) return "WarmingUp";
+  return "StartingReplicas";
+}
+
+function progress({ ready, existing, updated }: ReplicaCounts): string {
+  return `${ready} of ${existing} replicas answer, ${updated} run the current spec`;
+}
+
+function describe(failure: { readonly pod?: string; readonly message: string }, count: number): string {
+  const where = failure.pod === undefined ? "" : `${failure.pod}: `;
+  const others = count > 1 ? ` (and ${count - 1} more, see status.failures)` : "";
+  return `${where}${failure.message}${others}`;
+}

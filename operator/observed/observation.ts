@@ -1,0 +1,84 @@
+import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import type { ReplicaState } from "../../common/admin-api.ts";
+import type { FailureReason } from "../api/reasons.ts";
+
+/** A Pod, as much of it as the operator looks at; as the API server sends it. */
+export interface PodObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+    readonly deletionTimestamp?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly PodCondition[];
+    readonly containerStatuses?: readonly ContainerStatus[];
+  };
+}
+
+export interface PodCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+export interface ContainerStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly restartCount: number;
+  readonly state?: ContainerState;
+  readonly lastState?: ContainerState;
+}
+
+export interface ContainerState {
+  readonly waiting?: { readonly reason?: string; readonly message?: string };
+  readonly running?: object;
+  readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string };
+}
+
+/** A Deployment, as much of it as the operator looks at. */
+export interface DeploymentObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly uid?: string; readonly generation?: number };
+  readonly spec?: { readonly replicas?: number };
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+    readonly readyReplicas?: number;
+    readonly availableReplicas?: number;
+    readonly conditions?: readonly PodCondition[];
+  };
+}
+
+/** A replica: its pod, and what it says of itself where it could be asked. */
+export interface ObservedReplica {
+  readonly pod: PodObject;
+  readonly state: ReplicaState | undefined;
+}
+
+/** Something that keeps the spec from being served, found while writing objects. */
+export interface Violation {
+  readonly reason: FailureReason;
+  readonly message: string;
+}
+
+/** All that the status depends on, gathered before it is judged. */
+export interface Observation {
+  readonly isvc: InferenceService;
+  /** The Deployment after it was applied; undefined where it could not be. */
+  readonly deployment: DeploymentObject | undefined;
+  /** Pods of this InferenceService, those that are being deleted too. */
+  readonly replicas: readonly ObservedReplica[];
+  /** Revision label of pods that run the current spec; undefined where the spec itself is refused. */
+  readonly revision: string | undefined;
+  /** What stood in the way of writing objects. */
+  readonly violations: readonly Violation[];
+}
