@@ -1,0 +1,60 @@
+import type { Logger } from "../../common/logger.ts";
+import type { Servables } from "../core/servable.ts";
+import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
+
+/** What a server of the inference port needs of the rest of the replica. */
+export interface HttpServerOptions {
+  readonly servables: Servables;
+  readonly metrics: RequestMetrics;
+  readonly metricsPages: MetricsPages;
+  readonly logger: Logger;
+  /** Release of this program, for `GET /v2`. */
+  readonly version: string;
+  /** Time for an answer once the request has arrived, in ms; after it the client gets status 504. */
+  readonly requestTimeoutMs: number;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+/** Bounds on what clients can make the server do; each is per replica. */
+export interface HttpLimits {
+  /** The largest request body, in bytes. Default 64 MiB. */
+  readonly maxBodyBytes: number;
+  /** Inference requests in flight; those beyond are answered with status 429. Default 1024. */
+  readonly maxInFlight: number;
+  /** Bytes of request bodies in memory, of all requests together; beyond it, status 429. Default 8 x maxBodyBytes. */
+  readonly maxBufferedBytes: number;
+  /** Open connections; those beyond are closed unanswered. Default 10,000. */
+  readonly maxConnections: number;
+  /** Time for a request's head to arrive, in ms. Default 10 s. */
+  readonly headersTimeoutMs: number;
+  /** Time for a whole request to arrive, in ms. Default 60 s. */
+  readonly receiveTimeoutMs: number;
+  /** How often the two are checked, in ms. Default 2 s. */
+  readonly checkIntervalMs: number;
+  /** How long a connection may be idle, in ms. Default 75 s: longer than load balancers keep theirs (60 s). */
+  readonly keepAliveTimeoutMs: number;
+  /** How long the rest of a refused body is read, in ms, so that its sender sees the answer. Default 2 s. */
+  readonly lingerMs: number;
+}
+
+/** Fills in defaults and checks. Throws RangeError for a limit that is not a positive whole number. */
+export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits {
+  const maxBodyBytes = given.maxBodyBytes ?? 64 * 1024 * 1024;
+  const limits: HttpLimits = {
+    maxBodyBytes,
+    maxInFlight: given.maxInFlight ?? 1_024,
+    maxBufferedBytes: given.maxBufferedBytes ?? 8 * maxBodyBytes,
+    maxConnections: given.maxConnections ?? 10_000,
+    headersTimeoutMs: given.headersTimeoutMs ?? 10_000,
+    receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,
+    checkIntervalMs: given.checkIntervalMs ?? 2_000,
+    keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
+    lingerMs: given.lingerMs ?? 2_000,
+  };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`${name}: expected a whole number above 0, got ${value}`);
+    }
+  }
+  return limits;
+}
