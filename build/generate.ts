@@ -1,7 +1,9 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-values.ts";
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
+import { replaceSection } from "./generate/markdown.ts";
 import { typeDeclarations } from "./generate/types.ts";
 
 /**
@@ -10,9 +12,18 @@ import { typeDeclarations } from "./generate/types.ts";
  */
 const ROOT = join(import.meta.dirname, "..");
 
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
 function generatedFiles(): Map<string, string> {
-  const crd = parseCustomResourceDefinition(readFileSync(join(ROOT, "crds/inferenceservices.yaml"), "utf8"));
-  return new Map([["common/inferenceservice.gen.ts", typeDeclarations(crd)]]);
+  const crd = parseCustomResourceDefinition(read("crds/inferenceservices.yaml"));
+  const values = JSON.parse(read("charts/lockstep/values.schema.json")) as ValuesSchema;
+  return new Map([
+    ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
+    ["charts/lockstep/values.yaml", valuesYaml(values)],
+    ["charts/lockstep/README.md", replaceSection(read("charts/lockstep/README.md"), "values", valuesTable(values))],
+  ]);
 }
 
 /** The first line that differs, for people. */

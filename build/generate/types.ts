@@ -1,4 +1,5 @@
 import { walkSchema, type CustomResourceDefinition, type JsonSchema } from "./crd.ts";
+import { wordWrap } from "./word-wrap.ts";
 
 /**
  * Names of the types for nested objects, by the path of their schema. Every object with properties must have one:
@@ -176,18 +177,4 @@ function comment(text: string | undefined, indent: string, saidElsewhere = false
   const lines = wordWrap(text.replaceAll("*/", "*\\/"), 116 - indent.length);
   if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
   return `${indent}/**\n${lines.map((line) => `${indent} * ${line}\n`).join("")}${indent} */\n`;
-}
-
-function wordWrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/\s+/)) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }
