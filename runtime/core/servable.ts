@@ -1,3 +1,4 @@
+import type { ReplicaFailureError } from "../errors.ts";
 import type { Signature, Tensor } from "./tensor.ts";
 
 /** One version of one model. */
@@ -18,10 +19,24 @@ export interface LoadedModel extends AsyncDisposable {
   infer(inputs: readonly Tensor[], outputs: readonly string[], signal: AbortSignal): Promise<Tensor[]>;
 }
 
+/** What a loaded model tells of itself, to whoever loaded it. Calls are made between turns of the event loop, never nested. */
+export interface ModelObserver {
+  /** A run has ended, well or not; `computeMs` is the time in the inference library, without waiting for a turn. */
+  ran(computeMs: number): void;
+  /** The model cannot answer any more, requests in flight have been rejected. It still wants to be disposed of. */
+  crashed(failure: ReplicaFailureError): void;
+  /** A run has not ended for so long that it may never. Nothing but the end of the process can stop it. */
+  stuck(runningMs: number): void;
+}
+
 /** Makes models answer. The only door to an inference library. */
 export interface InferenceEngine extends AsyncDisposable {
-  /** Loads a file. Throws ReplicaFailureError with InvalidModel, UnsupportedOpset or OutOfMemory. */
-  load(file: string, signal: AbortSignal): Promise<LoadedModel>;
+  /**
+   * Loads a file, without blocking the calling thread. When `signal` aborts, the promise rejects with its reason and the
+   * model is dropped when it arrives. Throws ReplicaFailureError with InvalidModel, UnsupportedOpset, UnsafeModelFile,
+   * OutOfMemory or InternalError.
+   */
+  load(file: string, signal: AbortSignal, observer?: ModelObserver): Promise<LoadedModel>;
 }
 
 /**
