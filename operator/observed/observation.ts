@@ -13,6 +13,7 @@ export interface PodObject {
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
+  readonly spec?: { readonly volumes?: readonly { readonly configMap?: { readonly name?: string } }[] };
   readonly status?: {
     readonly phase?: string;
     readonly podIP?: string;

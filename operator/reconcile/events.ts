@@ -1,0 +1,38 @@
+import type { InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import { OPERATOR_STATES } from "../api/reasons.ts";
+import { contentHash } from "../desired/content-hash.ts";
+import type { ClusterEvent } from "../kube/cluster.ts";
+
+/** After a restart of the operator, what changed longer ago than this is no news. */
+const NEWS_MS = 10 * 60_000;
+
+/**
+ * The events that a status gives rise to: one for what Ready says, and one for Degraded where it says something else. An
+ * event's name follows from the transition, so that each transition is recorded once, however often it is told.
+ */
+export function eventsOf(isvc: InferenceService, status: InferenceServiceStatus, now: Date): ClusterEvent[] {
+  const conditions = status.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const degraded = conditions.find(({ type, status: holds }) => type === "Degraded" && holds === "True");
+  const told = [ready, degraded?.reason === ready?.reason ? undefined : degraded].filter(
+    (condition) => condition !== undefined,
+  );
+  return told
+    .filter(({ lastTransitionTime }) => now.getTime() - Date.parse(lastTransitionTime) < NEWS_MS)
+    .map(({ type, reason, message, lastTransitionTime }) => {
+      const { uid, generation, name } = isvc.metadata;
+      return {
+        name: `${name}.${contentHash({ uid, generation, type, reason, lastTransitionTime })}`,
+        regarding: isvc,
+        type: Object.hasOwn(OPERATOR_STATES, reason) ? "Normal" : "Warning",
+        reason,
+        action: "Reconcile",
+        note: message === "" ? noteOf(isvc, status) : message,
+      };
+    });
+}
+
+function noteOf(isvc: InferenceService, { activeVersion, replicasSummary = "" }: InferenceServiceStatus): string {
+  const version = activeVersion === undefined ? "" : ` with version ${activeVersion}`;
+  return `${isvc.metadata.name} answers${version}, ready replicas: ${replicasSummary}`;
+}

@@ -1,0 +1,72 @@
+import type { DesiredObjects } from "../desired/desired-objects.ts";
+import type { OwnedObject } from "../desired/owned-object.ts";
+import type { FieldPath } from "../kube/cluster.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { PodObject } from "../observed/observation.ts";
+
+/** One write that brings the cluster closer to what is desired. */
+export type Step =
+  | {
+      readonly kind: "apply";
+      readonly object: OwnedObject;
+      readonly live: KubeObject | undefined;
+      readonly handOver: readonly FieldPath[];
+    }
+  | { readonly kind: "delete"; readonly object: KubeObject };
+
+/** The number of replicas, which the autoscaler owns where there is one. */
+const REPLICAS: FieldPath = ["spec", "replicas"];
+
+/**
+ * What to write, in order. An autoscaler that is no longer wanted goes first, so that it does not undo the number of
+ * replicas that follows; whatever else is no longer wanted goes last, when what replaces it is there.
+ */
+export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[], pods: readonly PodObject[]): Step[] {
+  const wanted = new Set(desired.objects.map(identity));
+  const inUse = new Set(pods.flatMap(configMapsOf));
+  const surplus = owned.filter(
+    (object) =>
+      !wanted.has(identity(object)) &&
+      object.metadata.deletionTimestamp === undefined &&
+      // A replica of an older revision may still restart, and then reads its configuration again.
+      !(object.kind === "ConfigMap" && (inUse.has(object.metadata.name) || !isRolledOut(owned))),
+  );
+  const remove = (object: KubeObject): Step => ({ kind: "delete", object });
+  const isAutoscaler = (object: KubeObject): boolean => object.kind === "HorizontalPodAutoscaler";
+  return [
+    ...surplus.filter(isAutoscaler).map(remove),
+    ...desired.objects.map((object): Step => ({
+      kind: "apply",
+      object,
+      live: owned.find((candidate) => identity(candidate) === identity(object)),
+      handOver: object.kind === "Deployment" && object.spec?.replicas === undefined ? [REPLICAS] : [],
+    })),
+    ...surplus.filter((object) => !isAutoscaler(object)).map(remove),
+  ];
+}
+
+function identity(object: { readonly kind: string; readonly metadata: { readonly name: string } }): string {
+  return `${object.kind}/${object.metadata.name}`;
+}
+
+function configMapsOf(pod: PodObject): string[] {
+  return (pod.spec?.volumes ?? []).map((volume) => volume.configMap?.name).filter((name) => name !== undefined);
+}
+
+interface RolloutStatus {
+  readonly status?: {
+    readonly observedGeneration?: number;
+    readonly replicas?: number;
+    readonly updatedReplicas?: number;
+  };
+}
+
+/** Whether no replica set of an older revision has pods left, or may make some. */
+function isRolledOut(owned: readonly KubeObject[]): boolean {
+  return owned
+    .filter((object): object is KubeObject & RolloutStatus => object.kind === "Deployment")
+    .every(({ metadata, status }) => {
+      const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = status ?? {};
+      return observedGeneration >= (metadata.generation ?? 0) && replicas === updatedReplicas;
+    });
+}

@@ -1,0 +1,174 @@
+import type { InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import type { Logger } from "../../common/logger.ts";
+import { ConfigError } from "../../common/runtime-config.ts";
+import type { OperatorConfig } from "../config.ts";
+import type { Result } from "../controller/worker.ts";
+import { desiredObjects, type DesiredObjects } from "../desired/desired-objects.ts";
+import { ApiError, type Cluster } from "../kube/cluster.ts";
+import { referenceTo } from "../kube/object.ts";
+import { computeStatus } from "../observed/compute-status.ts";
+import type { DeploymentObject, Violation } from "../observed/observation.ts";
+import { isReady } from "../observed/replica-failure.ts";
+import type { ReplicaObserver } from "../replicas/replica-observer.ts";
+import { eventsOf } from "./events.ts";
+import { planWrites, type Step } from "./plan.ts";
+import type { World } from "./world.ts";
+
+export interface ReconcilerOptions {
+  readonly world: World;
+  readonly cluster: Cluster;
+  readonly replicas: ReplicaObserver;
+  readonly config: OperatorConfig;
+  readonly logger: Logger;
+  readonly now: () => Date;
+}
+
+/** While replicas are on their way they are asked this often; what they say is in the status well within 10 s. */
+const POLL_MS = 2_000;
+/** The same for replicas that have not made it for {@link PATIENCE_MS}. */
+const SLOW_POLL_MS = 10_000;
+const PATIENCE_MS = 10 * 60_000;
+/** What the API server refused is tried again this often, in case a quota or a rule has changed. */
+const REFUSED_RETRY_MS = 30_000;
+
+/**
+ * Makes one InferenceService so: get, gather, plan, write, observe, status. It starts from what is there every time, so
+ * that being ended at any point and called again leads to the same. Throws what the API server's troubles throw, after the
+ * status has been written if that was possible.
+ */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+  /** Names of events that were recorded, by uid of the InferenceService. */
+  readonly #told = new Map<string, Set<string>>();
+  /** Uids by key, to forget what is remembered when an InferenceService is gone. */
+  readonly #uids = new Map<string, string>();
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  /** Reconciles the InferenceService `NAMESPACE/NAME`. */
+  async reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const { world, config, now } = this.#options;
+    const isvc = world.inferenceService(key);
+    this.#remember(key, isvc?.metadata.uid);
+    // What belongs to an InferenceService goes with it: the API server's garbage collector sees to that.
+    if (isvc === undefined || isvc.metadata.deletionTimestamp !== undefined) return {};
+
+    const pods = world.podsOf(key);
+    const plan = this.#plan(isvc, key);
+    const written = await this.#write(plan.steps, signal);
+    const replicas = await this.#options.replicas.observe(pods, signal);
+    const status = computeStatus(
+      {
+        isvc,
+        deployment: written.deployment,
+        replicas,
+        revision: plan.desired?.revision,
+        violations: [...plan.violations, ...written.violations],
+      },
+      now(),
+      config.LOCKSTEP_CLUSTER_DOMAIN,
+    );
+    const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
+    if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, signal);
+    if (written.trouble !== undefined) throw written.trouble;
+
+    if (written.violations.length > 0) return { requeueAfterMs: REFUSED_RETRY_MS };
+    if (outcome.kind === "conflict") return { requeueAfterMs: POLL_MS };
+    return replicas.every(({ pod }) => isReady(pod)) ? {} : { requeueAfterMs: pollDelayMs(status, now()) };
+  }
+
+  #plan(
+    isvc: InferenceService,
+    key: string,
+  ): { desired?: DesiredObjects; steps: readonly Step[]; violations: readonly Violation[] } {
+    const { world, config } = this.#options;
+    try {
+      const desired = desiredObjects(isvc, config);
+      const steps = planWrites(desired, world.ownedBy(isvc.metadata.uid ?? ""), world.podsOf(key));
+      return { desired, steps, violations: [] };
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return { steps: [], violations: [{ reason: "ConfigInvalid", message: error.message }] };
+    }
+  }
+
+  /** Takes all the steps that can be taken; what the API server refuses is a violation, what it cannot do now is trouble. */
+  async #write(
+    steps: readonly Step[],
+    signal: AbortSignal,
+  ): Promise<{ deployment: DeploymentObject | undefined; violations: Violation[]; trouble: unknown }> {
+    let deployment: DeploymentObject | undefined;
+    const violations: Violation[] = [];
+    let trouble: unknown;
+    for (const step of steps) {
+      const what = `${step.object.kind} ${step.object.metadata.name}`;
+      try {
+        if (step.kind === "delete") {
+          await this.#options.cluster.delete(referenceTo(step.object), { uid: step.object.metadata.uid ?? "" }, signal);
+          this.#options.logger.info({ object: what }, "deleted");
+          continue;
+        }
+        const { live, handOver } = step;
+        const result = await this.#options.cluster.apply<DeploymentObject & Step["object"]>(step.object, {
+          live,
+          handOver,
+          signal,
+        });
+        if (result.kind === "notOwned") {
+          violations.push({ reason: "ObjectConflict", message: `${what} exists and belongs to somebody else` });
+          continue;
+        }
+        if (result.kind !== "unchanged") this.#options.logger.info({ object: what }, result.kind);
+        if (result.object.kind === "Deployment") deployment = result.object;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (isRefusal(error)) violations.push({ reason: "ObjectRefused", message: `${what}: ${error.message}` });
+        else trouble ??= error;
+      }
+    }
+    return { deployment, violations, trouble };
+  }
+
+  async #tell(isvc: InferenceService, status: InferenceServiceStatus, signal: AbortSignal): Promise<void> {
+    const { cluster, logger, now } = this.#options;
+    const uid = isvc.metadata.uid ?? "";
+    const told = this.#told.get(uid) ?? new Set<string>();
+    this.#told.set(uid, told);
+    for (const event of eventsOf(isvc, status, now())) {
+      if (told.has(event.name)) continue;
+      await cluster.createEvent(event, signal);
+      told.add(event.name);
+      logger.info(
+        {
+          inferenceService: isvc.metadata.name,
+          namespace: isvc.metadata.namespace,
+          reason: event.reason,
+          note: event.note,
+        },
+        "state changed",
+      );
+    }
+  }
+
+  /** Keeps what is remembered to InferenceServices that exist. */
+  #remember(key: string, uid: string | undefined): void {
+    const before = this.#uids.get(key);
+    if (before === uid) return;
+    if (before !== undefined) this.#told.delete(before);
+    if (uid === undefined) this.#uids.delete(key);
+    else this.#uids.set(key, uid);
+  }
+}
+
+function pollDelayMs(status: InferenceServiceStatus, now: Date): number {
+  const ready = status.conditions?.find(({ type }) => type === "Ready");
+  const isLasting = ready !== undefined && now.getTime() - Date.parse(ready.lastTransitionTime) > PATIENCE_MS;
+  return isLasting ? SLOW_POLL_MS : POLL_MS;
+}
+
+/** Whether the API server understood and said no: to ask again without a change of the spec would be useless. */
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && [400, 403, 404, 422].includes(error.status);
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import type { Condition } from "../../../../common/inferenceservice.gen.ts";
+import { eventsOf } from "../../../../operator/reconcile/events.ts";
+import { inferenceService } from "../fixtures.ts";
+
+const NOW = new Date("2026-02-03T04:05:06Z");
+
+function condition(
+  type: string,
+  status: Condition["status"],
+  reason: string,
+  lastTransitionTime = "2026-02-03T04:05:00Z",
+): Condition {
+  return { type, status, reason, message: `about ${reason}`, observedGeneration: 1, lastTransitionTime };
+}
+
+function events(...conditions: Condition[]): string[] {
+  return eventsOf(inferenceService(), { conditions }, NOW).map(({ type, reason }) => `${type} ${reason}`);
+}
+
+test("a service that answers is good news", () => {
+  expect(events(condition("Ready", "True", "Serving"), condition("Degraded", "False", "NoFailure"))).toEqual([
+    "Normal Serving",
+  ]);
+});
+
+test("progress is no warning", () => {
+  expect(events(condition("Ready", "False", "FetchingModel"))).toEqual(["Normal FetchingModel"]);
+});
+
+test("a failure is told once, although two conditions have it", () => {
+  expect(
+    events(condition("Ready", "False", "StorageNotFound"), condition("Degraded", "True", "StorageNotFound")),
+  ).toEqual(["Warning StorageNotFound"]);
+});
+
+test("a service that answers and is degraded tells both", () => {
+  expect(events(condition("Ready", "True", "Serving"), condition("Degraded", "True", "OutOfMemory"))).toEqual([
+    "Normal Serving",
+    "Warning OutOfMemory",
+  ]);
+});
+
+test("what happened long ago is no news", () => {
+  expect(events(condition("Ready", "True", "Serving", "2026-02-03T03:00:00Z"))).toEqual([]);
+});
+
+test("the same transition has the same name, another one another", () => {
+  const name = (time: string, reason: string): string | undefined =>
+    eventsOf(inferenceService(), { conditions: [condition("Ready", "False", reason, time)] }, NOW)[0]?.name;
+  const first = name("2026-02-03T04:05:00Z", "StorageNotFound");
+  expect(first).toMatch(/^digits\.[0-9a-f]{10}$/);
+  expect(name("2026-02-03T04:05:00Z", "StorageNotFound")).toBe(first);
+  expect(name("2026-02-03T04:05:01Z", "StorageNotFound")).not.toBe(first);
+  expect(name("2026-02-03T04:05:00Z", "OutOfMemory")).not.toBe(first);
+});

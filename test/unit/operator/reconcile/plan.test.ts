@@ -1,0 +1,112 @@
+import { describe, expect, test } from "vitest";
+import type { InferenceService } from "../../../../common/inferenceservice.gen.ts";
+import { desiredObjects } from "../../../../operator/desired/desired-objects.ts";
+import type { KubeObject } from "../../../../operator/kube/object.ts";
+import { planWrites } from "../../../../operator/reconcile/plan.ts";
+import { CONFIG, inferenceService, replica } from "../fixtures.ts";
+
+/** What is there after an InferenceService was reconciled, with the Deployment rolled out. */
+function settled(isvc: InferenceService): KubeObject[] {
+  return desiredObjects(isvc, CONFIG).objects.map((object) => ({
+    ...object,
+    metadata: { ...object.metadata, uid: `uid-of-${object.kind}`, generation: 1 },
+    ...(object.kind === "Deployment" && { status: { observedGeneration: 1, replicas: 1, updatedReplicas: 1 } }),
+  }));
+}
+
+function plan(
+  isvc: InferenceService,
+  owned: readonly KubeObject[],
+  pods: Parameters<typeof planWrites>[2] = [],
+): string[] {
+  return planWrites(desiredObjects(isvc, CONFIG), owned, pods).map((step) => {
+    const isKnown = step.kind === "apply" && step.live !== undefined;
+    const handsOver = step.kind === "apply" && step.handOver.length > 0;
+    return `${step.kind} ${step.object.kind}${isKnown ? " (known)" : ""}${handsOver ? " (hands over replicas)" : ""}`;
+  });
+}
+
+const FIXED = inferenceService({ minReplicas: 1 });
+const RANGE = inferenceService({ minReplicas: 1, maxReplicas: 3 });
+const OTHER_MODEL = inferenceService({ onnx: { storageUri: "s3://models/other" } });
+const CONFIG_OF_FIXED = desiredObjects(FIXED, CONFIG).objects[0]?.metadata.name ?? "";
+
+describe("what to write", () => {
+  test.each<[string, InferenceService, KubeObject[], string[]]>([
+    [
+      "a single replica has no autoscaler and no budget",
+      FIXED,
+      [],
+      ["apply ConfigMap", "apply Deployment", "apply Service"],
+    ],
+    [
+      "a range of replicas has both, and leaves their number to the autoscaler",
+      RANGE,
+      [],
+      [
+        "apply ConfigMap",
+        "apply Deployment (hands over replicas)",
+        "apply Service",
+        "apply HorizontalPodAutoscaler",
+        "apply PodDisruptionBudget",
+      ],
+    ],
+    [
+      "an autoscaler that is no longer wanted goes before the number of replicas is written, the budget after",
+      FIXED,
+      settled(RANGE),
+      [
+        "delete HorizontalPodAutoscaler",
+        "apply ConfigMap (known)",
+        "apply Deployment (known)",
+        "apply Service (known)",
+        "delete PodDisruptionBudget",
+      ],
+    ],
+    [
+      "a service that is stopped keeps its address and has no autoscaler",
+      inferenceService({ minReplicas: 1, maxReplicas: 3 }, { stop: true }),
+      settled(RANGE),
+      [
+        "delete HorizontalPodAutoscaler",
+        "apply ConfigMap (known)",
+        "apply Deployment (known)",
+        "apply Service (known)",
+        "delete PodDisruptionBudget",
+      ],
+    ],
+    [
+      "the configuration of before goes when all replicas are of the current revision",
+      OTHER_MODEL,
+      settled(FIXED),
+      ["apply ConfigMap", "apply Deployment (known)", "apply Service (known)", "delete ConfigMap"],
+    ],
+    [
+      "it stays while the Deployment has not rolled out",
+      OTHER_MODEL,
+      settled(FIXED).map((object) =>
+        object.kind === "Deployment"
+          ? { ...object, status: { observedGeneration: 1, replicas: 2, updatedReplicas: 1 } }
+          : object,
+      ),
+      ["apply ConfigMap", "apply Deployment (known)", "apply Service (known)"],
+    ],
+    [
+      "what is being deleted is not deleted again",
+      FIXED,
+      settled(RANGE).map((object) => ({
+        ...object,
+        metadata: { ...object.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" },
+      })),
+      ["apply ConfigMap (known)", "apply Deployment (known)", "apply Service (known)"],
+    ],
+  ])("%s", (_sentence, isvc, owned, expected) => {
+    expect(plan(isvc, owned)).toEqual(expected);
+  });
+
+  test("the configuration of before stays while a pod uses it", () => {
+    const { pod } = replica("old", { ready: true, revision: "older" });
+    const using = { ...pod, spec: { volumes: [{ configMap: { name: CONFIG_OF_FIXED } }] } };
+    expect(plan(OTHER_MODEL, settled(FIXED), [using])).not.toContain("delete ConfigMap");
+  });
+});
