@@ -1,0 +1,50 @@
+# The images of Lockstep:
+#   docker build --target operator -t localhost/lockstep/operator:dev .
+#   docker build --target runtime -t localhost/lockstep/runtime:dev .
+# Any image with Node.js 26 as `node` does as BASE_IMAGE. BUNDLE=prebuilt takes dist/ from the context, made by
+# `npm run bundle`, and needs no package registry: test/cluster/image builds so.
+ARG BASE_IMAGE=node:26-slim
+
+FROM --platform=$BUILDPLATFORM ${BASE_IMAGE} AS bundle
+ARG BUNDLE=build
+ARG TARGETARCH
+WORKDIR /src
+COPY package.json package-lock.json .npmrc ./
+RUN [ "$BUNDLE" = prebuilt ] || npm ci --ignore-scripts
+COPY . .
+RUN [ "$BUNDLE" = prebuilt ] || node build/bundle.ts ${TARGETARCH:+--arch "$TARGETARCH"}
+RUN mkdir /empty
+
+FROM ${BASE_IMAGE} AS operator
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Lockstep operator" \
+      org.opencontainers.image.description="Runs InferenceServices on Kubernetes" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=bundle /src/dist/operator ./
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["node", "/app/operator.mjs"]
+
+# Alone: docker run -p 127.0.0.1:8080:8080 -v "$PWD/examples/models:/models:ro" \
+#          -e LOCKSTEP_STORAGE_URI=file:///models/digits localhost/lockstep/runtime:dev
+FROM ${BASE_IMAGE} AS runtime
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Lockstep runtime" \
+      org.opencontainers.image.description="Serves a model over the Open Inference Protocol" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=bundle /src/dist/runtime ./
+# The only folder that is written to, beside /tmp; mount volumes on both where the root file system is read-only.
+COPY --from=bundle --chown=65532:65532 /empty /var/lib/lockstep
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["node", "/app/runtime.mjs"]

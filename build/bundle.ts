@@ -1,0 +1,124 @@
+/**
+ * `npm run bundle`: makes dist/operator and dist/runtime, all that their images have beside Node.js. Source maps go to
+ * dist/source-maps, which no image takes. `--arch arm64` makes them for the other architecture.
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { nativePackages } from "./native-packages.ts";
+import { thirdPartyNotices } from "./third-party-notices.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+const DIST = path.join(ROOT, "dist");
+
+/** What the images run: their entries, and the native packages that cannot be bundled. */
+const TARGETS = {
+  operator: { entries: { operator: "operator/main.ts" }, native: [] },
+  runtime: {
+    entries: { runtime: "runtime/main.ts", "onnx-worker": "runtime/engine/onnx-worker.ts" },
+    native: nativePackages,
+  },
+} as const;
+
+/** CommonJS packages call require, which modules do not have. */
+const BANNER = `import { createRequire as lockstepCreateRequire } from "node:module"; const require = lockstepCreateRequire(import.meta.url);`;
+
+/** A worker's file is named in the source as new URL("./x.ts", import.meta.url); beside the bundle it is x.mjs. */
+const workerFiles: Plugin = {
+  name: "worker files",
+  setup(builder) {
+    builder.onLoad({ filter: /\/(runtime|operator)\/.*\.ts$/ }, async ({ path: file }) => {
+      const source = await readFile(file, "utf8");
+      const contents = source.replaceAll(
+        /new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g,
+        'new URL("./$1.mjs", import.meta.url)',
+      );
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+const { values } = parseArgs({ options: { arch: { type: "string", default: process.arch } } });
+const architecture = nodeArchitecture(values.arch);
+for (const [name, target] of Object.entries(TARGETS)) {
+  const startMs = performance.now();
+  const output = path.join(DIST, name);
+  await rm(output, { recursive: true, force: true });
+  const { metafile } = await build(
+    options(
+      target.entries,
+      output,
+      target.native.map((item) => item.name),
+    ),
+  );
+  for (const item of target.native) await item.copy(ROOT, path.join(output, "node_modules"), architecture);
+  await writeFile(
+    path.join(output, "THIRD-PARTY-NOTICES.txt"),
+    thirdPartyNotices(
+      ROOT,
+      metafile,
+      target.native.flatMap((item) => item.packages),
+    ),
+  );
+  await moveSourceMaps(output, path.join(DIST, "source-maps", name));
+  console.log(
+    `dist/${name}  ${sizes(metafile, Object.keys(target.entries))}  (${Math.round(performance.now() - startMs)} ms)`,
+  );
+}
+
+function options(
+  entries: Readonly<Record<string, string>>,
+  output: string,
+  external: readonly string[],
+): BuildOptions & { metafile: true } {
+  return {
+    absWorkingDir: ROOT,
+    entryPoints: { ...entries },
+    outdir: output,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "[name]-[hash]",
+    bundle: true,
+    // What is imported where it is first needed, such as the S3 client, stays a file of its own.
+    splitting: true,
+    platform: "node",
+    // As modules where a package has both: unused parts fall away, and a lazy import finds the names it expects.
+    mainFields: ["module", "main"],
+    format: "esm",
+    target: "node24",
+    // Identifiers stay as they are, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    sourcemap: "external",
+    metafile: true,
+    external: [...external],
+    banner: { js: BANNER },
+    logLevel: "warning",
+    plugins: [workerFiles],
+  };
+}
+
+/** Node's name of an architecture, from its own or a container image's. */
+function nodeArchitecture(name: string): "x64" | "arm64" {
+  if (name === "x64" || name === "amd64") return "x64";
+  if (name === "arm64") return "arm64";
+  throw new Error(`--arch: expected x64 or arm64, got ${name}`);
+}
+
+async function moveSourceMaps(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true });
+  await mkdir(to, { recursive: true });
+  for (const file of await readdir(from)) {
+    if (file.endsWith(".map")) await rename(path.join(from, file), path.join(to, file));
+  }
+}
+
+function sizes(metafile: Metafile, entries: readonly string[]): string {
+  const files = Object.entries(metafile.outputs).filter(([file]) => !file.endsWith(".map"));
+  const kib = (bytes: number) => `${Math.round(bytes / 1024)} KiB`;
+  const own = files.filter(([file]) => entries.includes(path.basename(file, ".mjs")));
+  const lazyBytes = files.filter((file) => !own.includes(file)).reduce((sum, [, { bytes }]) => sum + bytes, 0);
+  const listed = own.map(([file, { bytes }]) => `${path.basename(file)} ${kib(bytes)}`);
+  return [...listed, ...(lazyBytes > 0 ? [`loaded when needed ${kib(lazyBytes)}`] : [])].join(", ");
+}
