@@ -91,7 +91,7 @@ export interface Predictor {
   readonly affinity?: Readonly<Record<string, unknown>>;
   /**
    * How to spread the replicas, as in a Pod; the selector of the replicas is filled in. Default: evenly over zones and
-   * nodes where possible, when there can be more than one replica.
+   * nodes where possible.
    */
   readonly topologySpreadConstraints?: readonly TopologySpreadConstraint[];
   /** Secrets with which to pull the runtime's image. */

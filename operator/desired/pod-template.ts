@@ -13,7 +13,6 @@ import { objectLabels, REVISION_LABEL, selectorLabels } from "../api/labels.ts";
 import type { OperatorConfig } from "../config.ts";
 import { CONFIG_FILE } from "./config-map.ts";
 import { contentHash } from "./content-hash.ts";
-import { replicaRange } from "./replica-range.ts";
 
 /** What of the operator's configuration shapes a pod. A change of it replaces all pods. */
 export type PodSettings = Pick<
@@ -188,23 +187,22 @@ function storageVolumes(model: Model): { volumes: V1Volume[]; volumeMounts: V1Vo
 function scheduling(isvc: InferenceService): Partial<V1PodSpec> {
   const { predictor } = isvc.spec;
   const labelSelector = { matchLabels: selectorLabels(isvc.metadata.name) };
+  // Even for one replica, which they do not hinder: otherwise a change of the number of replicas would restart them.
   const spread =
     predictor.topologySpreadConstraints?.map((constraint) => ({ ...constraint, labelSelector })) ??
-    (replicaRange({ ...isvc.spec, stop: false }).max > 1
-      ? ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
-          maxSkew: 1,
-          topologyKey,
-          whenUnsatisfiable: "ScheduleAnyway",
-          labelSelector,
-        }))
-      : undefined);
+    ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map((topologyKey) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: "ScheduleAnyway",
+      labelSelector,
+    }));
   return {
     ...(predictor.nodeSelector !== undefined && { nodeSelector: { ...predictor.nodeSelector } }),
     ...(predictor.tolerations !== undefined && {
       tolerations: predictor.tolerations.map((toleration) => ({ ...toleration })),
     }),
     ...(predictor.affinity !== undefined && { affinity: { ...predictor.affinity } }),
-    ...(spread !== undefined && { topologySpreadConstraints: spread }),
+    topologySpreadConstraints: spread,
     ...(predictor.imagePullSecrets !== undefined && {
       imagePullSecrets: predictor.imagePullSecrets.map(({ name }) => ({ name })),
     }),
