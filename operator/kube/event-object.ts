@@ -1,0 +1,41 @@
+import type { ClusterEvent } from "./cluster.ts";
+import { referenceTo } from "./object.ts";
+import { RESOURCES } from "./resources.ts";
+
+const REPORTING_CONTROLLER = "serving.lockstep.dev/operator";
+/** What the API server takes at most of an event's note and of the name of who reports it. */
+const MAX_NOTE_BYTES = 1024;
+const MAX_IDENTITY_LENGTH = 128;
+
+/** The events.k8s.io/v1 Event for an event. Its time is of now, its note cut to what the API server takes. */
+export function eventObject(
+  event: ClusterEvent,
+  { namespace, identity, now }: { readonly namespace: string; readonly identity: string; readonly now: Date },
+): object {
+  const { uid, resourceVersion } = event.regarding.metadata;
+  return {
+    apiVersion: RESOURCES.events.apiVersion,
+    kind: RESOURCES.events.kind,
+    metadata: { name: event.name, namespace },
+    // Microseconds are part of the format.
+    eventTime: now.toISOString().replace("Z", "000Z"),
+    reportingController: REPORTING_CONTROLLER,
+    reportingInstance: identity.slice(0, MAX_IDENTITY_LENGTH),
+    action: event.action,
+    reason: event.reason,
+    type: event.type,
+    note: cutToBytes(event.note, MAX_NOTE_BYTES),
+    regarding: { ...referenceTo(event.regarding), uid, resourceVersion },
+  };
+}
+
+/** The longest beginning of a text that has at most so many bytes in UTF-8. */
+export function cutToBytes(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  const ellipsis = "…";
+  let end = maxBytes - Buffer.byteLength(ellipsis);
+  // Not within a character: its further bytes begin with the bits 10.
+  while (end > 0 && ((bytes[end] ?? 0) & 0b1100_0000) === 0b1000_0000) end -= 1;
+  return bytes.toString("utf8", 0, end) + ellipsis;
+}
