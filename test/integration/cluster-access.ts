@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
+import { Agent, request } from "undici";
+import type { ApiAccess } from "./api-access.ts";
+
+interface Kubeconfig {
+  readonly clusters: readonly [{ readonly cluster: { server: string; "certificate-authority-data": string } }];
+  readonly users: readonly [{ readonly user: { readonly token: string } }];
+}
+
+/** The access that a kubeconfig file of the tests' control plane describes. */
+export function accessOf(kubeconfig: string): ApiAccess {
+  const { clusters, users } = load(readFileSync(kubeconfig, "utf8")) as Kubeconfig;
+  const { server, "certificate-authority-data": certificateAuthority } = clusters[0].cluster;
+  return {
+    server,
+    token: users[0].user.token,
+    certificateAuthority: Buffer.from(certificateAuthority, "base64").toString("utf8"),
+  };
+}
+
+/** A field that the API server refuses, and why. */
+export interface Cause {
+  readonly field?: string;
+  readonly message: string;
+}
+
+/** What the API server said, as an object. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  /** What is wrong with an object that was refused; empty otherwise. */
+  readonly causes: readonly Cause[];
+}
+
+/** Sends a request whose body is an object, and reads the answer as one. */
+export async function send(
+  access: ApiAccess,
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+  resource: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  const dispatcher = new Agent({ connect: { ca: access.certificateAuthority } });
+  try {
+    const answer = await request(new URL(resource, access.server), {
+      dispatcher,
+      method,
+      headers: {
+        authorization: `Bearer ${access.token}`,
+        accept: "application/json",
+        "content-type": method === "PATCH" ? "application/merge-patch+json" : "application/json",
+        ...headers,
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+    });
+    const text = await answer.body.text();
+    const parsed: unknown = text === "" ? {} : JSON.parse(text);
+    const { message, details } = parsed as { message?: string; details?: { causes?: readonly Cause[] } };
+    const causes = answer.statusCode < 400 ? [] : (details?.causes ?? [{ message: message ?? "" }]);
+    return { status: answer.statusCode, body: parsed, causes };
+  } finally {
+    await dispatcher.close();
+  }
+}
+
+/** Makes a namespace for one test file. Throws an Error if the API server refuses. */
+export async function createNamespace(
+  access: ApiAccess,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const answer = await send(access, "POST", "/api/v1/namespaces", { metadata: { name, labels } });
+  if (answer.status !== 201) throw new Error(`cannot make namespace ${name}: ${answer.causes[0]?.message}`);
+  return name;
+}

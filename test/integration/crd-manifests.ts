@@ -1,0 +1,364 @@
+/** What the API server must take and refuse, as tables: one line of words, the predictor, and what is expected. */
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A predictor with a model, in which some fields of the model or of the predictor are others. */
+export function predictor(model: Json = {}, others: Json = {}): Json {
+  return { model: { modelFormat: { name: "onnx" }, storageUri: "s3://models/digits", ...model }, ...others };
+}
+
+const onnx = (storageUri: string) => ({ onnx: { storageUri } });
+const limits = { cpu: "1", memory: "1Gi" };
+
+/** The API server takes these. */
+export const VALID: readonly (readonly [words: string, spec: Json])[] = [
+  ["a model", { predictor: predictor() }],
+  ["KServe: onnx shorthand", { predictor: onnx("s3://kfserving-examples/models/onnx") }],
+  ["KServe: protocolVersion v2", { predictor: predictor({ protocolVersion: "v2" }) }],
+  [
+    "KServe: private bucket and scaling",
+    { predictor: predictor({}, { serviceAccountName: "aws-s3", minReplicas: 2, maxReplicas: 4, timeout: 10 }) },
+  ],
+  [
+    "KServe: resources inside the model, scaling by CPU",
+    {
+      predictor: predictor(
+        { resources: { requests: { cpu: "100m", memory: "256Mi" }, limits } },
+        { minReplicas: 1, maxReplicas: 10, scaleMetric: "cpu", scaleTarget: 80 },
+      ),
+    },
+  ],
+  ["KServe: pvc", { predictor: predictor({ storageUri: "pvc://task-pv-claim/models/onnx" }) }],
+  ["a single file over https", { predictor: onnx("https://example.com/a/model.onnx") }],
+  ["a single file over http", { predictor: onnx("http://10.0.0.7:8000/model.onnx") }],
+  ["a query string over https", { predictor: onnx("https://example.com/model.onnx?download=true") }],
+  ["an absolute path", { predictor: onnx("file:///mnt/models/digits") }],
+  ["a bucket without a path", { predictor: onnx("s3://models") }],
+  ["a bucket with a slash", { predictor: onnx("s3://models/") }],
+  ["dots inside a name", { predictor: onnx("s3://models/v1.2..3/...hidden") }],
+  ["an escaped blank", { predictor: onnx("s3://models/a%20b") }],
+  ["letters beyond ASCII", { predictor: onnx("s3://models/données/模型") }],
+  ["stopped", { stop: true, predictor: predictor() }],
+  ["a model's name with capitals and dots", { predictor: predictor({ name: "ResNet-50_v2.onnx" }) }],
+  [
+    "an S3-compatible server",
+    {
+      predictor: predictor({
+        storage: {
+          endpoint: "http://minio.storage:9000",
+          region: "eu-west-1",
+          forcePathStyle: true,
+          secretRef: { name: "s3" },
+          caBundle: { configMapRef: { name: "ca", key: "bundle.pem" } },
+        },
+      }),
+    },
+  ],
+  ["a public bucket", { predictor: predictor({ storage: { anonymous: true } }) }],
+  ["a digest", { predictor: predictor({ storage: { verify: { sha256: "0".repeat(64) } } }) }],
+  [
+    "a digest and one version",
+    {
+      predictor: predictor({
+        storage: { verify: { sha256: "a".repeat(64) } },
+        versionPolicy: { specific: { versions: [3] } },
+      }),
+    },
+  ],
+  ["the newest two versions", { predictor: predictor({ versionPolicy: { latest: { count: 2 } } }) }],
+  ["the newest version, by default", { predictor: predictor({ versionPolicy: { latest: {} } }) }],
+  [
+    "the largest version that a double can hold",
+    { predictor: predictor({ versionPolicy: { specific: { versions: [0, 9007199254740991] } } }) },
+  ],
+  ["all versions", { predictor: predictor({ versionPolicy: { all: {} } }) }],
+  ["no warm-up", { predictor: predictor({ warmup: { iterations: 0 } }) }],
+  ["as many as at most", { predictor: predictor({}, { minReplicas: 3, maxReplicas: 3 }) }],
+  [
+    "rules for the autoscaler",
+    {
+      predictor: predictor(
+        {},
+        {
+          maxReplicas: 5,
+          scaling: {
+            behavior: {
+              scaleUp: { policies: [{ type: "Percent", value: 100, periodSeconds: 15 }], selectPolicy: "Max" },
+              scaleDown: { stabilizationWindowSeconds: 0 },
+            },
+          },
+        },
+      ),
+    },
+  ],
+  ["quantities as numbers and texts", { predictor: predictor({}, { resources: { requests: { cpu: 1 }, limits } }) }],
+  ["requests without limits", { predictor: predictor({}, { resources: { requests: { memory: "1e9" } } }) }],
+  ["a node port", { predictor: predictor({}, { service: { type: "NodePort", nodePort: 30080 } }) }],
+  [
+    "a load balancer",
+    {
+      predictor: predictor({}, { service: { type: "LoadBalancer", annotations: { "example.com/internal": "true" } } }),
+    },
+  ],
+  [
+    "every knob of the pods",
+    {
+      predictor: predictor(
+        {},
+        {
+          env: [{ name: "HTTPS_PROXY", value: "http://proxy:3128" }, { name: "EMPTY" }],
+          nodeSelector: { disk: "ssd" },
+          tolerations: [{ key: "gpu", operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 }],
+          affinity: { podAntiAffinity: {} },
+          topologySpreadConstraints: [{ maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "DoNotSchedule" }],
+          imagePullSecrets: [{ name: "registry" }],
+          priorityClassName: "high",
+          runtimeClassName: "gvisor",
+          serviceAccountName: "reader",
+          labels: { team: "a" },
+          annotations: { note: "b" },
+          terminationGracePeriodSeconds: 60,
+        },
+      ),
+    },
+  ],
+];
+
+interface Refusal {
+  /** Path of the field below spec. */
+  readonly field: string;
+  /** What the message must say. */
+  readonly says: string;
+}
+
+const refused = (field: string, says: string): Refusal => ({ field, says });
+const uri = (says: string) => refused("predictor.onnx.storageUri", says);
+const SCHEME = "storageUri must start with s3://, https://, http://, pvc:// or file://";
+const PLACE = "storageUri needs a bucket, host or claim after '://'";
+const PLAIN = "storageUri must be a plain path";
+
+/** The API server refuses these, and says what to do. */
+export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Refusal])[] = [
+  ["no predictor", {}, refused("predictor", "Required value")],
+  ["no model", { predictor: {} }, refused("predictor", "set exactly one of predictor.model and its shorthand")],
+  [
+    "model and shorthand",
+    { predictor: predictor({}, onnx("s3://a")) },
+    refused("predictor", "set exactly one of predictor.model and its shorthand"),
+  ],
+  [
+    "no modelFormat",
+    { predictor: { model: { storageUri: "s3://a" } } },
+    refused("predictor.model.modelFormat", "Required value"),
+  ],
+  [
+    "no storageUri",
+    { predictor: { model: { modelFormat: { name: "onnx" } } } },
+    refused("predictor.model.storageUri", "Required value"),
+  ],
+  [
+    "a format that is not served",
+    { predictor: predictor({ modelFormat: { name: "sklearn" } }) },
+    refused("predictor.model.modelFormat.name", 'supported values: "onnx"'),
+  ],
+  [
+    "a protocol that is not served",
+    { predictor: predictor({ protocolVersion: "v1" }) },
+    refused("predictor.model.protocolVersion", 'supported values: "v2"'),
+  ],
+  ["no scheme", { predictor: onnx("models/digits") }, uri(SCHEME)],
+  ["a scheme that is not served", { predictor: onnx("ftp://host/model") }, uri(SCHEME)],
+  ["a scheme in capitals", { predictor: onnx("S3://models/digits") }, uri(SCHEME)],
+  ["a blank before the scheme", { predictor: onnx(" s3://models/digits") }, uri(SCHEME)],
+  ["nothing after the scheme", { predictor: onnx("s3://") }, uri(PLACE)],
+  ["no bucket", { predictor: onnx("s3:///digits") }, uri(PLACE)],
+  ["a password", { predictor: onnx("https://user:secret@example.com/model.onnx") }, uri(PLACE)],
+  ["a query instead of a host", { predictor: onnx("https://?a=b") }, uri(PLACE)],
+  ["no path", { predictor: onnx("file://") }, uri(PLACE)],
+  ["a host in a file's address", { predictor: onnx("file://host/model") }, uri(PLACE)],
+  ["..", { predictor: onnx("s3://models/../secrets") }, uri(PLAIN)],
+  [".. at the end", { predictor: onnx("file:///mnt/models/..") }, uri(PLAIN)],
+  [".", { predictor: onnx("pvc://claim/./model") }, uri(PLAIN)],
+  ["an escaped dot", { predictor: onnx("s3://models/%2E%2e/secrets") }, uri(PLAIN)],
+  ["an escaped slash", { predictor: onnx("s3://models/a%2Fb") }, uri(PLAIN)],
+  ["an escaped backslash", { predictor: onnx("s3://models/a%5cb") }, uri(PLAIN)],
+  ["an escaped zero byte", { predictor: onnx("s3://models/a%00") }, uri(PLAIN)],
+  ["a backslash", { predictor: onnx("s3://models\\..\\secrets") }, uri(PLAIN)],
+  ["a blank", { predictor: onnx("s3://models/a b") }, uri(PLAIN)],
+  ["a line break", { predictor: onnx("s3://models/a\nb") }, uri(PLAIN)],
+  ["a zero byte", { predictor: onnx("s3://models/a\u0000b") }, uri(PLAIN)],
+  ["a delete character", { predictor: onnx("s3://models/a\u007fb") }, uri(PLAIN)],
+  ["a long address", { predictor: onnx(`s3://${"a".repeat(1020)}`) }, uri("may not be more than 1024")],
+  [
+    "a hostile address in a model",
+    { predictor: predictor({ storageUri: "s3://models/../secrets" }) },
+    refused("predictor.model.storageUri", PLAIN),
+  ],
+  [
+    "a model's name with a slash",
+    { predictor: predictor({ name: "a/b" }) },
+    refused("predictor.model.name", "should match"),
+  ],
+  [
+    "a long model's name",
+    { predictor: predictor({ name: "a".repeat(64) }) },
+    refused("predictor.model.name", "may not be more than 63"),
+  ],
+  [
+    "an endpoint for what is not S3",
+    { predictor: predictor({ storageUri: "pvc://claim/m", storage: { endpoint: "http://minio:9000" } }) },
+    refused("predictor.model.storage", "storage.endpoint is the address of an S3-compatible server"),
+  ],
+  [
+    "an endpoint with a path",
+    { predictor: predictor({ storage: { endpoint: "http://minio:9000/bucket" } }) },
+    refused("predictor.model.storage.endpoint", "should match"),
+  ],
+  [
+    "an endpoint with a password",
+    { predictor: predictor({ storage: { endpoint: "http://a:b@minio:9000" } }) },
+    refused("predictor.model.storage.endpoint", "should match"),
+  ],
+  [
+    "a digest that is none",
+    { predictor: predictor({ storage: { verify: { sha256: "ABC" } } }) },
+    refused("predictor.model.storage.verify.sha256", "should match"),
+  ],
+  ...[{ all: {} }, { latest: { count: 2 } }, { specific: { versions: [1, 2] } }].map(
+    (versionPolicy) =>
+      [
+        `one digest for several versions: ${Object.keys(versionPolicy)[0]}`,
+        { predictor: predictor({ versionPolicy, storage: { verify: { sha256: "0".repeat(64) } } }) },
+        refused("predictor.model.storage", "storage.verify.sha256 is the digest of one file"),
+      ] as const,
+  ),
+  [
+    "two version policies",
+    { predictor: predictor({ versionPolicy: { all: {}, latest: { count: 1 } } }) },
+    refused("predictor.model.versionPolicy", "must have at most 1"),
+  ],
+  [
+    "no version",
+    { predictor: predictor({ versionPolicy: { specific: { versions: [] } } }) },
+    refused("predictor.model.versionPolicy.specific.versions", "should have at least 1"),
+  ],
+  [
+    "a version twice",
+    { predictor: predictor({ versionPolicy: { specific: { versions: [1, 1] } } }) },
+    refused("predictor.model.versionPolicy.specific.versions[1]", "Duplicate value"),
+  ],
+  [
+    "a negative version",
+    { predictor: predictor({ versionPolicy: { specific: { versions: [-1] } } }) },
+    refused("predictor.model.versionPolicy.specific.versions[0]", "greater than or equal to 0"),
+  ],
+  [
+    "seventeen versions",
+    { predictor: predictor({ versionPolicy: { specific: { versions: Array.from({ length: 17 }, (_, i) => i) } } }) },
+    refused("predictor.model.versionPolicy.specific.versions", "must have at most 16"),
+  ],
+  [
+    "no replica",
+    { predictor: predictor({}, { minReplicas: 0 }) },
+    refused("predictor.minReplicas", "minReplicas must be at least 1; to run no replica set spec.stop: true"),
+  ],
+  [
+    "too many replicas",
+    { predictor: predictor({}, { minReplicas: 1001 }) },
+    refused("predictor.minReplicas", "less than or equal to 1000"),
+  ],
+  [
+    "fewer at most than at least",
+    { predictor: predictor({}, { minReplicas: 5, maxReplicas: 2 }) },
+    refused("predictor.maxReplicas", "maxReplicas must not be below minReplicas"),
+  ],
+  [
+    "no request may take any time",
+    { predictor: predictor({}, { timeout: 0 }) },
+    refused("predictor.timeout", "greater than or equal to 1"),
+  ],
+  [
+    "a metric that does not exist",
+    { predictor: predictor({}, { scaleMetric: "concurrency" }) },
+    refused("predictor.scaleMetric", 'supported values: "cpu", "memory"'),
+  ],
+  [
+    "resources in two places",
+    { predictor: predictor({ resources: { limits } }, { resources: { limits } }) },
+    refused("predictor.resources", "set resources in one place"),
+  ],
+  [
+    "resources in two places, with the shorthand",
+    { predictor: { onnx: { storageUri: "s3://a", resources: { limits } }, resources: { limits } } },
+    refused("predictor.resources", "set resources in one place"),
+  ],
+  [
+    "more requested than allowed",
+    { predictor: predictor({}, { resources: { requests: { memory: "2Gi" }, limits } }) },
+    refused("predictor.resources", "each of resources.requests must not exceed its resources.limits"),
+  ],
+  [
+    "more requested than allowed, inside the model",
+    { predictor: predictor({ resources: { requests: { cpu: 2 }, limits } }) },
+    refused("predictor.model.resources", "each of resources.requests must not exceed its resources.limits"),
+  ],
+  [
+    "a quantity that is none",
+    { predictor: predictor({}, { resources: { limits: { memory: "1 GB" } } }) },
+    refused("predictor.resources.limits.memory", "should match"),
+  ],
+  [
+    "a negative quantity",
+    { predictor: predictor({}, { resources: { limits: { cpu: "-1" } } }) },
+    refused("predictor.resources.limits.cpu", "should match"),
+  ],
+  [
+    "a node port without one's type",
+    { predictor: predictor({}, { service: { nodePort: 30080 } }) },
+    refused("predictor.service", "service.nodePort needs service.type: NodePort or LoadBalancer"),
+  ],
+  [
+    "a variable of the operator",
+    { predictor: predictor({}, { env: [{ name: "LOCKSTEP_CONFIG", value: "/etc/passwd" }] }) },
+    refused("predictor.env[0].name", "LOCKSTEP_ variables and NODE_OPTIONS are set by the operator"),
+  ],
+  [
+    "options of node",
+    { predictor: predictor({}, { env: [{ name: "NODE_OPTIONS", value: "--require=/tmp/a.js" }] }) },
+    refused("predictor.env[0].name", "LOCKSTEP_ variables and NODE_OPTIONS are set by the operator"),
+  ],
+  [
+    "a variable twice",
+    { predictor: predictor({}, { env: [{ name: "A" }, { name: "A" }] }) },
+    refused("predictor.env[1]", "Duplicate value"),
+  ],
+  [
+    "a label of the operator",
+    { predictor: predictor({}, { labels: { "app.kubernetes.io/name": "other" } }) },
+    refused("predictor.labels", "labels that start with app.kubernetes.io/ or serving.lockstep.dev/"),
+  ],
+  [
+    "the label that selects the pods",
+    { predictor: predictor({}, { labels: { "serving.lockstep.dev/inferenceservice": "other" } }) },
+    refused("predictor.labels", "labels that start with app.kubernetes.io/ or serving.lockstep.dev/"),
+  ],
+  [
+    "too little time to end",
+    { predictor: predictor({}, { terminationGracePeriodSeconds: 0 }) },
+    refused("predictor.terminationGracePeriodSeconds", "greater than or equal to 10"),
+  ],
+];
+
+/** The API server knows no such field, and says so. */
+export const UNKNOWN: readonly (readonly [words: string, spec: Json, field: string])[] = [
+  ["a typo in spec", { predictor: predictor(), stopped: true }, "spec.stopped"],
+  ["a typo in the predictor", { predictor: predictor({}, { minReplica: 2 }) }, "spec.predictor.minReplica"],
+  ["a typo in the model", { predictor: predictor({ storageURI: "s3://a" }) }, "spec.predictor.model.storageURI"],
+  ["KServe: a runtime", { predictor: predictor({ runtime: "kserve-mlserver" }) }, "spec.predictor.model.runtime"],
+  ["KServe: containers", { predictor: predictor({}, { containers: [] }) }, "spec.predictor.containers"],
+  [
+    "a variable from a Secret",
+    { predictor: predictor({}, { env: [{ name: "A", valueFrom: { secretKeyRef: { name: "s", key: "k" } } }] }) },
+    "spec.predictor.env[0].valueFrom",
+  ],
+];
