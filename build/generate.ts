@@ -1,9 +1,16 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { REPLICA_FAILURES } from "../common/reasons.ts";
+import { OPERATOR_FAILURES, OPERATOR_STATES } from "../operator/api/reasons.ts";
+import { OPERATOR_VARIABLES } from "../operator/config.ts";
+import { RUNTIME_VARIABLES } from "../runtime/config.ts";
+import { ERROR_CODES } from "../runtime/errors.ts";
+import { apiReference } from "./generate/api-reference.ts";
 import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-values.ts";
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
 import { replaceSection } from "./generate/markdown.ts";
+import { configurationReference, errorsReference, reasonsReference } from "./generate/table-references.ts";
 import { typeDeclarations } from "./generate/types.ts";
 
 /**
@@ -11,18 +18,27 @@ import { typeDeclarations } from "./generate/types.ts";
  * status 1 when a file is not up to date.
  */
 const ROOT = join(import.meta.dirname, "..");
+const CRD = "crds/inferenceservices.yaml";
+const CHART = "charts/lockstep";
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
 function generatedFiles(): Map<string, string> {
-  const crd = parseCustomResourceDefinition(read("crds/inferenceservices.yaml"));
-  const values = JSON.parse(read("charts/lockstep/values.schema.json")) as ValuesSchema;
+  const crd = parseCustomResourceDefinition(read(CRD));
+  const values = JSON.parse(read(`${CHART}/values.schema.json`)) as ValuesSchema;
   return new Map([
+    ["docs/reference/api.md", apiReference(crd, CRD)],
+    ["docs/reference/configuration.md", configurationReference(OPERATOR_VARIABLES, RUNTIME_VARIABLES)],
+    [
+      "docs/reference/reasons.md",
+      reasonsReference({ replica: REPLICA_FAILURES, operator: OPERATOR_FAILURES, states: OPERATOR_STATES }),
+    ],
+    ["docs/reference/errors.md", errorsReference(ERROR_CODES)],
     ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
-    ["charts/lockstep/values.yaml", valuesYaml(values)],
-    ["charts/lockstep/README.md", replaceSection(read("charts/lockstep/README.md"), "values", valuesTable(values))],
+    [`${CHART}/values.yaml`, valuesYaml(values)],
+    [`${CHART}/README.md`, replaceSection(read(`${CHART}/README.md`), "values", valuesTable(values))],
   ]);
 }
 
