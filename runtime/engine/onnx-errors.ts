@@ -164,8 +164,8 @@ function withoutPlaces(text: string): string {
   const cleaned = text
     .replace(/^Load model from .*? failed:/s, "")
     .replace(/\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : /g, "")
-    // "/onnxruntime_src/onnxruntime/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize(...) The message"
-    .replace(/\S+\.(?:cc|h):\d+ (?:[^\n]*?\)(?: const)? )?/g, "")
+    // "/src/core/graph/graph.cc:1555 void onnxruntime::Graph::Initialize(...) The message", or only the function's name.
+    .replace(/\S+\.(?:cc|h):\d+ (?:[^\n]*?::[^\n]*?\)(?: const)? |\w+ )?/g, "")
     .replace(/"?(?:[A-Za-z]:)?[\\/](?:[^\s"':,]+[\\/])+[^\s"':,]*"?/g, "(path)")
     .replace(/[\s\p{Cc}]+/gu, " ")
     .trim();

@@ -10,8 +10,8 @@ import type { WorkerReply, WorkerRequest } from "./onnx-messages.ts";
  * run although their client may be gone by then.
  */
 const PIPELINE_DEPTH = 2;
-/** How often a run that does not end is looked for. */
-const WATCH_INTERVAL_MS = 1_000;
+/** How many times a run is looked at before it is called stuck. */
+const LOOKS = 10;
 
 interface Run {
   readonly inputs: readonly Tensor[];
@@ -155,10 +155,9 @@ export class OnnxModel implements LoadedModel {
       const oldest = this.#running.keys().next().value;
       looks = oldest !== undefined && oldest === seen ? looks + 1 : 0;
       seen = oldest;
-      if (looks * WATCH_INTERVAL_MS === Math.ceil(stuckAfterMs / WATCH_INTERVAL_MS) * WATCH_INTERVAL_MS)
-        this.#observer?.stuck(looks * WATCH_INTERVAL_MS);
+      if (looks === LOOKS) this.#observer?.stuck(stuckAfterMs);
     };
-    return setInterval(look, WATCH_INTERVAL_MS).unref();
+    return setInterval(look, stuckAfterMs / LOOKS).unref();
   }
 }
 
