@@ -1,0 +1,35 @@
+import type { ReplicaFailureError } from "../errors.ts";
+import type { Failure } from "./harness.ts";
+import type { ServableId } from "./servable.ts";
+
+/** What the manager tells whoever keeps logs and metrics. Events come after the change that they tell of. */
+export type ManagerEvent =
+  /** The repository was listed; `aspired` are the versions that will be served. */
+  | { readonly kind: "listed"; readonly model: string; readonly aspired: readonly number[] }
+  | { readonly kind: "fetching"; readonly id: ServableId }
+  | { readonly kind: "loading"; readonly id: ServableId; readonly sizeBytes: number; readonly fetchMs: number }
+  | { readonly kind: "warming-up"; readonly id: ServableId; readonly loadMs: number }
+  | {
+      readonly kind: "available";
+      readonly id: ServableId;
+      readonly digest: string;
+      /** From the start of the fetch. */
+      readonly totalMs: number;
+    }
+  /** Every aspired version of the model is available. */
+  | { readonly kind: "complete"; readonly model: string; readonly versions: readonly number[] }
+  | {
+      readonly kind: "failed";
+      readonly model: string;
+      /** Undefined if the repository could not be listed, or lacks what was asked for. */
+      readonly version: number | undefined;
+      readonly failure: Failure;
+      readonly retryInMs: number;
+      readonly error: ReplicaFailureError;
+    }
+  | { readonly kind: "unloading"; readonly id: ServableId; readonly handles: number }
+  | { readonly kind: "unloaded"; readonly id: ServableId }
+  /** A run has ended; of each request one. */
+  | { readonly kind: "ran"; readonly id: ServableId; readonly computeMs: number }
+  /** A run does not end: only the end of the process can stop it. */
+  | { readonly kind: "stuck"; readonly id: ServableId; readonly runningMs: number };

@@ -1,0 +1,298 @@
+import type { ModelConfig } from "../../common/runtime-config.ts";
+import { ReplicaFailureError, ServingError } from "../errors.ts";
+import type { Clock } from "./clock.ts";
+import { failureOf, type Failure, type HarnessState } from "./harness.ts";
+import type { ManagerEvent } from "./manager-event.ts";
+import type { ModelDescription } from "./model-description.ts";
+import { nextAction, type Action } from "./next-action.ts";
+import type { ModelRepository } from "./repository.ts";
+import { retryDelayMs } from "./retry-delay.ts";
+import { ServableVersion } from "./servable-version.ts";
+import type { InferenceEngine, LoadedModel, ModelObserver, ModelStatus, ServableHandle } from "./servable.ts";
+import { syntheticInputs } from "./synthetic-request.ts";
+
+/** The versions that a policy chooses; with a failure if it asks for some that are not there. */
+export interface VersionSelection {
+  readonly versions: readonly number[];
+  readonly failure?: ReplicaFailureError;
+}
+
+export interface SupervisorOptions {
+  readonly config: ModelConfig;
+  readonly repository: ModelRepository;
+  readonly engine: InferenceEngine;
+  /** Applies the model's version policy to the versions that are there, ascending. */
+  readonly select: (available: readonly number[]) => VersionSelection;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** A warm-up request that takes longer has failed. */
+  readonly warmupTimeoutMs: number;
+  readonly report: (event: ManagerEvent) => void;
+}
+
+type Listing =
+  | { readonly kind: "done" }
+  /** To be done, again, from `dueAtMs` on. */
+  | { readonly kind: "due"; readonly dueAtMs: number; readonly failure: Failure | undefined };
+
+/**
+ * Keeps the aspired versions of one model loaded: lists the repository, asks {@link nextAction} what to do, does it, and
+ * asks again. What fails is tried again after a while, from the listing on, since the cure may be another version.
+ */
+export class ModelSupervisor {
+  readonly #options: SupervisorOptions;
+  readonly #versions = new Map<number, ServableVersion>();
+  #aspired: readonly number[] | undefined;
+  #listing: Listing = { kind: "due", dueAtMs: Number.NEGATIVE_INFINITY, failure: undefined };
+  #active: ServableVersion | undefined;
+  #wake = new AbortController();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Works until `signal` aborts, then unloads everything. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (this.#listing.kind === "due" && this.#listing.dueAtMs <= this.#options.clock.now()) await this.#list(signal);
+      else await this.#act(nextAction(this.#snapshots(), this.#options.clock.now()), signal);
+    }
+    this.#aspired = [];
+    for (;;) {
+      const action = nextAction(this.#snapshots(), this.#options.clock.now());
+      if (action.kind !== "unload") return;
+      await this.#unload(action.version);
+    }
+  }
+
+  /** Lends a version; without one the active one. Throws ServingError (NotFound, Unavailable). */
+  lend(version: number | undefined): ServableHandle {
+    if (version === undefined) {
+      if (this.#active !== undefined) return this.#active.lend();
+      throw new ServingError(
+        "Unavailable",
+        `model "${this.#options.config.name}" has no version that is available yet`,
+      );
+    }
+    const found = this.#versions.get(version);
+    if (found !== undefined) return found.lend();
+    const name = `model "${this.#options.config.name}"`;
+    if (this.#aspired === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
+    throw new ServingError(
+      "NotFound",
+      `${name} has no version ${version} here, expected one of ${this.#aspired.join(", ")}`,
+    );
+  }
+
+  status(): ModelStatus {
+    return {
+      name: this.#options.config.name,
+      platform: "onnx_onnxv1",
+      availableVersions: [...this.#ready()].map(({ id }) => id.version).sort((a, b) => a - b),
+      activeVersion: this.#active?.id.version,
+    };
+  }
+
+  /** Whether every aspired version is available. */
+  isComplete(): boolean {
+    if (this.#aspired === undefined || this.#aspired.length === 0) return false;
+    if (this.#listing.kind === "due" && this.#listing.failure !== undefined) return false;
+    return this.#aspired.every((version) => this.#versions.get(version)?.state.kind === "ready");
+  }
+
+  describe(): ModelDescription {
+    const versions = [...this.#versions.values()].sort((a, b) => a.id.version - b.id.version);
+    return {
+      name: this.#options.config.name,
+      activeVersion: this.#active?.id.version,
+      versions: versions.map(({ id, state, fetched }) => ({
+        version: id.version,
+        state,
+        digest: fetched?.digest,
+        sizeBytes: fetched?.sizeBytes,
+      })),
+      listingFailure: this.#listing.kind === "due" ? this.#listing.failure : undefined,
+    };
+  }
+
+  *#ready(): Iterable<ServableVersion> {
+    for (const version of this.#versions.values()) if (version.state.kind === "ready") yield version;
+  }
+
+  #snapshots(): { version: number; state: HarnessState; isAspired: boolean }[] {
+    return [...this.#versions.values()].map(({ id, state }) => ({
+      version: id.version,
+      state,
+      isAspired: this.#aspired?.includes(id.version) === true,
+    }));
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { config, repository, select, report } = this.#options;
+    const before = this.#listing.kind === "due" ? this.#listing.failure : undefined;
+    try {
+      const selection = select(await repository.listVersions(signal));
+      this.#aspired = selection.versions;
+      for (const version of selection.versions)
+        if (!this.#versions.has(version))
+          this.#versions.set(version, new ServableVersion({ name: config.name, version }));
+      report({ kind: "listed", model: config.name, aspired: selection.versions });
+      this.#listing = { kind: "done" };
+      if (selection.failure !== undefined) this.#listingFailed(selection.failure, before);
+    } catch (error) {
+      if (!signal.aborted) this.#listingFailed(asReplicaFailure(error), before);
+    }
+  }
+
+  #listingFailed(error: ReplicaFailureError, before: Failure | undefined): void {
+    const failure = this.#failureAfter(error, before);
+    this.#listing = { kind: "due", dueAtMs: failure.retryAtMs, failure };
+    this.#reportFailure(undefined, failure, error);
+  }
+
+  async #act(action: Action, signal: AbortSignal): Promise<void> {
+    switch (action.kind) {
+      case "load":
+        return await this.#load(action.version, signal);
+      case "unload":
+        return await this.#unload(action.version);
+      case "wait":
+        return await this.#pause(action.untilMs, signal);
+      case "none":
+        return await this.#pause(Number.POSITIVE_INFINITY, signal);
+      default:
+        return action satisfies never;
+    }
+  }
+
+  /** Until the moment, or until something happens that nobody planned. */
+  async #pause(untilMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const dueAtMs = this.#listing.kind === "due" ? Math.min(untilMs, this.#listing.dueAtMs) : untilMs;
+    await clock.wait(dueAtMs - clock.now(), AbortSignal.any([signal, this.#wake.signal]));
+    if (this.#wake.signal.aborted) this.#wake = new AbortController();
+  }
+
+  async #load(number: number, signal: AbortSignal): Promise<void> {
+    const version = this.#versions.get(number);
+    if (version === undefined) return;
+    const { clock, repository, engine, report } = this.#options;
+    const { id } = version;
+    const startMs = clock.now();
+    const crash: { error: ReplicaFailureError | undefined } = { error: undefined };
+    version.step({ kind: "load-requested" });
+    report({ kind: "fetching", id });
+    try {
+      const fetched = await repository.fetchVersion(
+        number,
+        (progress) => version.state.kind === "fetching" && version.step({ kind: "progressed", progress }),
+        signal,
+      );
+      version.keepFetched(fetched);
+      version.step({ kind: "fetched" });
+      const fetchedMs = clock.now();
+      report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
+      const model = await engine.load(fetched.modelFile, signal, this.#observerOf(version, crash));
+      version.keepModel(model);
+      version.step({ kind: "loaded" });
+      report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
+      await this.#warmUp(model, signal);
+      version.step({ kind: "warmed-up" });
+      this.#activate();
+      report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });
+      if (this.isComplete()) report({ kind: "complete", model: id.name, versions: this.status().availableVersions });
+    } catch (error) {
+      if (signal.aborted) version.step({ kind: "cancelled" });
+      else this.#versionFailed(version, crash.error ?? asReplicaFailure(error));
+      await version.unload();
+    }
+  }
+
+  async #warmUp(model: LoadedModel, signal: AbortSignal): Promise<void> {
+    const { config, warmupTimeoutMs } = this.#options;
+    const outputs = model.signature.outputs.map(({ name }) => name);
+    for (let done = 0; done < config.warmup.iterations; done++) {
+      const timeout = AbortSignal.timeout(warmupTimeoutMs);
+      try {
+        await model.infer(syntheticInputs(model.signature.inputs), outputs, AbortSignal.any([signal, timeout]));
+      } catch (cause) {
+        const why = timeout.aborted
+          ? `it did not answer within ${warmupTimeoutMs / 1000} s`
+          : cause instanceof ServingError
+            ? cause.message
+            : "it cannot be made";
+        throw new ReplicaFailureError("WarmupFailed", `the model could not answer the synthetic request: ${why}`, {
+          cause,
+        });
+      }
+    }
+  }
+
+  #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {
+    const { id } = version;
+    return {
+      ran: (computeMs) => this.#options.report({ kind: "ran", id, computeMs }),
+      stuck: (runningMs) => this.#options.report({ kind: "stuck", id, runningMs }),
+      crashed: (error) => {
+        crash.error = error;
+        // While it is loading or warming up, whoever loads it finds out.
+        if (version.state.kind !== "ready") return;
+        this.#versionFailed(version, error);
+        void version.unload();
+        this.#wake.abort();
+      },
+    };
+  }
+
+  async #unload(number: number): Promise<void> {
+    const version = this.#versions.get(number);
+    if (version === undefined) return;
+    const { id } = version;
+    version.step({ kind: "unload-requested" });
+    this.#activate();
+    if (version.state.kind === "quiescing") {
+      this.#options.report({ kind: "unloading", id, handles: version.handles });
+      await version.waitForHandles();
+      version.step({ kind: "drained" });
+      await version.unload();
+      version.step({ kind: "unloaded" });
+      this.#options.report({ kind: "unloaded", id });
+    }
+    this.#versions.delete(number);
+  }
+
+  #activate(): void {
+    let greatest: ServableVersion | undefined;
+    for (const version of this.#ready())
+      if (greatest === undefined || version.id.version > greatest.id.version) greatest = version;
+    this.#active = greatest;
+  }
+
+  #versionFailed(version: ServableVersion, error: ReplicaFailureError): void {
+    const failure = this.#failureAfter(error, failureOf(version.state).failure);
+    version.step({ kind: "failed", failure });
+    this.#activate();
+    if (this.#listing.kind === "done") this.#listing = { kind: "due", dueAtMs: failure.retryAtMs, failure: undefined };
+    this.#reportFailure(version.id.version, failure, error);
+  }
+
+  #failureAfter(error: ReplicaFailureError, before: Failure | undefined): Failure {
+    const { clock, random } = this.#options;
+    const count = (before?.count ?? 0) + 1;
+    const retryAtMs = clock.now() + retryDelayMs(error.reason, count, random());
+    return { reason: error.reason, message: error.message, count, retryAtMs };
+  }
+
+  #reportFailure(version: number | undefined, failure: Failure, error: ReplicaFailureError): void {
+    const { clock, config, report } = this.#options;
+    report({ kind: "failed", model: config.name, version, failure, retryInMs: failure.retryAtMs - clock.now(), error });
+  }
+}
+
+function asReplicaFailure(error: unknown): ReplicaFailureError {
+  if (error instanceof ReplicaFailureError) return error;
+  return new ReplicaFailureError("InternalError", "an unexpected error; the replica's log has the details", {
+    cause: error,
+  });
+}

@@ -1,0 +1,96 @@
+import { ServingError } from "../errors.ts";
+import { publishedStateOf, transition, type HarnessEvent, type HarnessState } from "./harness.ts";
+import type { FetchedVersion } from "./repository.ts";
+import type { LoadedModel, ServableHandle, ServableId } from "./servable.ts";
+import type { Signature } from "./tensor.ts";
+
+/** One version of one model: its state, what is loaded of it, and the handles that are out. */
+export class ServableVersion {
+  readonly id: ServableId;
+  #state: HarnessState = { kind: "new" };
+  #fetched: FetchedVersion | undefined;
+  #model: LoadedModel | undefined;
+  #handles = 0;
+  #drained: (() => void) | undefined;
+
+  constructor(id: ServableId) {
+    this.id = id;
+  }
+
+  get state(): HarnessState {
+    return this.#state;
+  }
+
+  get handles(): number {
+    return this.#handles;
+  }
+
+  /** What is on the disk of it; undefined before it was fetched. */
+  get fetched(): FetchedVersion | undefined {
+    return this.#fetched;
+  }
+
+  /** Moves the state on. Throws for an event that cannot happen now. */
+  step(event: HarnessEvent): void {
+    this.#state = transition(this.#state, event);
+  }
+
+  keepFetched(fetched: FetchedVersion): void {
+    this.#fetched = fetched;
+  }
+
+  /** Takes over the model, to dispose of it in {@link unload}. */
+  keepModel(model: LoadedModel): void {
+    this.#model = model;
+  }
+
+  /** Lends the version. Throws ServingError (Unavailable) if it is not ready. */
+  lend(): ServableHandle {
+    if (this.#state.kind !== "ready" || this.#model === undefined || this.#fetched === undefined)
+      throw new ServingError(
+        "Unavailable",
+        `version ${this.id.version} of model "${this.id.name}" is not available: it is in state ${publishedStateOf(this.#state)}`,
+      );
+    this.#handles++;
+    return new Handle(this.id, this.#fetched.digest, this.#model, () => this.#takeBack());
+  }
+
+  /** Resolves when no handle is out. */
+  async waitForHandles(): Promise<void> {
+    if (this.#handles > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
+  }
+
+  /** Frees the model's memory. Waits for runs that are under way. */
+  async unload(): Promise<void> {
+    const model = this.#model;
+    this.#model = undefined;
+    await model?.[Symbol.asyncDispose]();
+  }
+
+  #takeBack(): void {
+    this.#handles--;
+    if (this.#handles === 0) this.#drained?.();
+  }
+}
+
+class Handle implements ServableHandle {
+  readonly id: ServableId;
+  readonly digest: string;
+  readonly signature: Signature;
+  readonly model: LoadedModel;
+  #release: (() => void) | undefined;
+
+  constructor(id: ServableId, digest: string, model: LoadedModel, release: () => void) {
+    this.id = id;
+    this.digest = digest;
+    this.signature = model.signature;
+    this.model = model;
+    this.#release = release;
+  }
+
+  [Symbol.dispose](): void {
+    const release = this.#release;
+    this.#release = undefined;
+    release?.();
+  }
+}
