@@ -33,13 +33,13 @@ async function status(resource: string): Promise<number> {
 }
 
 /** A chart whose CustomResourceDefinition lacks a column that today's has. */
-async function olderChart(folder: string): Promise<string> {
-  await cp(CHART, folder, { recursive: true, dereference: true });
-  const file = path.join(folder, "files/crds/inferenceservices.yaml");
+async function olderChart(chart: string): Promise<string> {
+  await cp(CHART, chart, { recursive: true, dereference: true });
+  const file = path.join(chart, "files/crds/inferenceservices.yaml");
   const crd = load(await readFile(file, "utf8")) as { spec: { versions: [{ additionalPrinterColumns: object[] }] } };
   crd.spec.versions[0].additionalPrinterColumns.pop();
   await writeFile(file, JSON.stringify(crd));
-  return folder;
+  return chart;
 }
 
 async function columns(): Promise<number> {
