@@ -40,6 +40,16 @@ export const LEADER_ELECTION_TIMING: LeaderElectionTiming = {
   retryPeriodMs: 2_000,
 };
 
+/** The times that go with a lease of another duration, in the same proportions. */
+export function leaderElectionTiming(leaseDurationMs: number): LeaderElectionTiming {
+  const scale = leaseDurationMs / LEADER_ELECTION_TIMING.leaseDurationMs;
+  return {
+    leaseDurationMs,
+    renewDeadlineMs: LEADER_ELECTION_TIMING.renewDeadlineMs * scale,
+    retryPeriodMs: LEADER_ELECTION_TIMING.retryPeriodMs * scale,
+  };
+}
+
 /** A lease, and when we first saw it like this, on our own clock. */
 export interface Observation {
   readonly lease: StoredLease;

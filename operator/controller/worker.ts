@@ -84,7 +84,7 @@ async function runOnce(key: string, options: WorkerOptions): Promise<Outcome> {
     if (signal.aborted) return "cancelled";
     if (error instanceof TerminalError) {
       queue.forget(key);
-      logger.error({ key, err: error }, "reconcile failed for good");
+      logger.error({ key, err: error.cause }, "reconcile failed for good");
       return "terminalError";
     }
     queue.addRateLimited(key, retryAfterMsOf(error));
