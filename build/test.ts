@@ -1,0 +1,61 @@
+/**
+ * `npm test`: puts the programs that tests need in place, runs the unit, golden and integration tests and ends with one
+ * line, `N passed, N failed`. Names of vitest's projects as arguments run these instead; `--sum` runs nothing and sums
+ * what ran before.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
+import { provideHelm } from "../test/programs/helm.ts";
+import { closingLine, countTests, sum, type Counts } from "./test-counts.ts";
+
+const ROOT = path.resolve(import.meta.dirname, "..");
+const REPORTS = path.join(ROOT, "dist/test-reports");
+/** The programs of each project, so that the waiting for them is seen, and is not part of any test's time. */
+const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
+  integration: [provideControlPlanePrograms, provideHelm],
+  e2e: [provideHelm],
+};
+
+const { values, positionals } = parseArgs({ options: { sum: { type: "boolean" } }, allowPositionals: true });
+const counts =
+  values.sum === true
+    ? sum(readdirSync(REPORTS).map((file) => readReport(path.join(REPORTS, file), 0)))
+    : await runAll();
+console.log(`\n${closingLine(counts)}`);
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+
+async function runAll(): Promise<Counts> {
+  const projects = positionals.length === 0 ? ["unit", "integration"] : positionals;
+  mkdirSync(REPORTS, { recursive: true });
+  for (const provide of new Set(projects.flatMap((project) => PROGRAMS[project] ?? []))) {
+    // The tests that need the program fail, and say so; the others run.
+    await provide().catch((error: unknown) => {
+      console.error(error instanceof Error ? error.message : error);
+    });
+  }
+  const all: Counts[] = [];
+  for (const project of projects) all.push(await run(project));
+  return sum(all);
+}
+
+async function run(project: string): Promise<Counts> {
+  console.log(`\n== ${project} tests ==`);
+  const report = path.join(REPORTS, `${project}.json`);
+  rmSync(report, { force: true });
+  const vitest = path.join(ROOT, "node_modules/vitest/vitest.mjs");
+  const child = spawn(
+    process.execPath,
+    [vitest, "run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] },
+  );
+  const [status] = await once(child, "close");
+  return readReport(report, typeof status === "number" ? status : 1);
+}
+
+function readReport(file: string, status: number): Counts {
+  return countTests(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, status);
+}

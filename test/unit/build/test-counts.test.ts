@@ -1,0 +1,37 @@
+import { describe, expect, test } from "vitest";
+import { closingLine, countTests, sum } from "../../../build/test-counts.ts";
+
+const file = (status: string, ...tests: string[]) => ({
+  status,
+  assertionResults: tests.map((each) => ({ status: each })),
+});
+const report = (...testResults: ReturnType<typeof file>[]) => ({ testResults });
+
+describe("the count of tests", () => {
+  test("adds up all files", () => {
+    const counts = countTests(report(file("passed", "passed", "skipped"), file("failed", "failed", "passed")), 1);
+    expect(counts).toEqual({ passed: 2, failed: 1, skipped: 1 });
+  });
+
+  test("takes a file that could not be loaded for a failure", () => {
+    expect(countTests(report(file("passed", "passed"), file("failed")), 1)).toMatchObject({ passed: 1, failed: 1 });
+  });
+
+  test("takes a run for a failure that ended badly though all tests passed", () => {
+    expect(countTests(report(file("passed", "passed")), 1)).toMatchObject({ passed: 1, failed: 1 });
+  });
+
+  test("takes a run without a report for a failure", () => {
+    expect(countTests(undefined, 0)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+
+  test("counts a test that did not end as not run", () => {
+    expect(countTests(report(file("passed", "pending", "passed")), 0)).toEqual({ passed: 1, failed: 0, skipped: 1 });
+  });
+});
+
+test("the closing line has the skipped only where there are any", () => {
+  const some = { passed: 3, failed: 1, skipped: 0 };
+  expect(closingLine(some)).toBe("3 passed, 1 failed");
+  expect(closingLine(sum([some, { passed: 1, failed: 0, skipped: 2 }]))).toBe("4 passed, 1 failed, 2 skipped");
+});
