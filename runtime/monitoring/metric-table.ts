@@ -1,0 +1,122 @@
+/** A metric: what is registered, and what docs/reference/metrics.md says of it. */
+export interface MetricSpec {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram's buckets; at most ten, because each is a series for each set of labels. */
+  readonly buckets?: readonly number[];
+}
+
+/**
+ * All metrics of a replica: the one list. Units are in the names, seconds and bytes. Label `model` is a model that the
+ * replica was told to serve, or `_unknown`; `version` is empty where no version answered.
+ */
+export const RUNTIME_METRICS = {
+  requests: {
+    name: "lockstep_requests_total",
+    type: "counter",
+    help: "Requests for inference that have ended, by outcome: OK or an error code.",
+    labels: ["model", "version", "protocol", "code"],
+  },
+  requestDuration: {
+    name: "lockstep_request_duration_seconds",
+    type: "histogram",
+    help: "Time from a request's arrival to its answer, whatever the outcome.",
+    labels: ["model", "version", "protocol"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10],
+  },
+  requestsInFlight: {
+    name: "lockstep_requests_in_flight",
+    type: "gauge",
+    help: "Requests for inference that are being worked on.",
+    labels: [],
+  },
+  compute: {
+    name: "lockstep_inference_compute_seconds",
+    type: "histogram",
+    help: "Time of one run in the inference library, without waiting for its turn.",
+    labels: ["model", "version"],
+    buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 10],
+  },
+  modelInfo: {
+    name: "lockstep_model_info",
+    type: "gauge",
+    help: "1 for each version that answers, with the digest of its file.",
+    labels: ["model", "version", "digest"],
+  },
+  modelLoad: {
+    name: "lockstep_model_load_seconds",
+    type: "gauge",
+    help: "Time from the start of a version's fetch until it could answer.",
+    labels: ["model", "version"],
+  },
+  modelSize: {
+    name: "lockstep_model_size_bytes",
+    type: "gauge",
+    help: "Size of all files of a version that answers.",
+    labels: ["model", "version"],
+  },
+  modelFailures: {
+    name: "lockstep_model_failures_total",
+    type: "counter",
+    help: "Failed attempts to list, fetch, load or warm up, and crashes, by documented reason.",
+    labels: ["model", "reason"],
+  },
+  ready: {
+    name: "lockstep_replica_ready",
+    type: "gauge",
+    help: "1 while the replica answers for all of its models and is not draining.",
+    labels: [],
+  },
+  buildInfo: {
+    name: "lockstep_build_info",
+    type: "gauge",
+    help: "1, with the releases of the runtime, of Node.js and of onnxruntime.",
+    labels: ["version", "node", "onnxruntime"],
+  },
+  eventLoopDelay: {
+    name: "lockstep_event_loop_delay_seconds",
+    type: "gauge",
+    help: "How late the thread that serves requests was, since the last scrape.",
+    labels: ["quantile"],
+  },
+  cpu: {
+    name: "process_cpu_seconds_total",
+    type: "counter",
+    help: "CPU time of the process, all threads together.",
+    labels: [],
+  },
+  memory: {
+    name: "process_resident_memory_bytes",
+    type: "gauge",
+    help: "Memory of the process, models included.",
+    labels: [],
+  },
+  heap: {
+    name: "nodejs_heap_size_used_bytes",
+    type: "gauge",
+    help: "JavaScript heap in use by the thread that serves requests.",
+    labels: [],
+  },
+  externalMemory: {
+    name: "nodejs_external_memory_bytes",
+    type: "gauge",
+    help: "Buffers outside of the JavaScript heap, bodies and tensors among them.",
+    labels: [],
+  },
+  openFiles: {
+    name: "process_open_fds",
+    type: "gauge",
+    help: "Open file descriptors, connections among them. Linux only.",
+    labels: [],
+  },
+  startTime: {
+    name: "process_start_time_seconds",
+    type: "gauge",
+    help: "When the process started, in seconds since 1970.",
+    labels: [],
+  },
+} as const satisfies Record<string, MetricSpec>;
+
+export type MetricKey = keyof typeof RUNTIME_METRICS;

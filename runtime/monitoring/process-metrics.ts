@@ -1,0 +1,58 @@
+import { readdir } from "node:fs/promises";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+
+const NANOSECONDS = 1e9;
+const QUANTILES = [0.5, 0.99, 1] as const;
+
+/** What a process tells of itself. */
+export interface ProcessSample {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+  readonly startTimeSeconds: number;
+  /** Undefined where the system does not tell. */
+  readonly openFiles: number | undefined;
+  /** Since the last sample. */
+  readonly eventLoopDelaySeconds: readonly { readonly quantile: number; readonly seconds: number }[];
+}
+
+/** Takes samples; owns a timer that does not keep the process alive. */
+export interface ProcessSampler extends Disposable {
+  sample(): Promise<ProcessSample>;
+}
+
+/** Starts to measure the event loop's delay of the calling thread. */
+export function createProcessSampler(): ProcessSampler {
+  const delay = monitorEventLoopDelay({ resolution: 10 });
+  delay.enable();
+  return {
+    sample: async () => {
+      const cpu = process.cpuUsage();
+      const { rss, heapUsed, external } = process.memoryUsage();
+      const eventLoopDelaySeconds = QUANTILES.map((quantile) => ({
+        quantile,
+        seconds: delay.count === 0 ? 0 : delay.percentile(quantile * 100) / NANOSECONDS,
+      }));
+      delay.reset();
+      return {
+        cpuSeconds: (cpu.user + cpu.system) / 1e6,
+        residentBytes: rss,
+        heapBytes: heapUsed,
+        externalBytes: external,
+        startTimeSeconds: performance.timeOrigin / 1000,
+        openFiles: await countOpenFiles(),
+        eventLoopDelaySeconds,
+      };
+    },
+    [Symbol.dispose]: () => delay.disable(),
+  };
+}
+
+async function countOpenFiles(): Promise<number | undefined> {
+  try {
+    return (await readdir("/proc/self/fd")).length;
+  } catch {
+    return undefined;
+  }
+}
