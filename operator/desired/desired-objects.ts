@@ -4,15 +4,17 @@ import { autoscaler } from "./autoscaler.ts";
 import { configMap } from "./config-map.ts";
 import { deployment } from "./deployment.ts";
 import { disruptionBudget } from "./disruption-budget.ts";
-import type { OwnedDeployment, OwnedObject } from "./owned-object.ts";
+import type { OwnedObject } from "./owned-object.ts";
 import type { PodSettings } from "./pod-template.ts";
+import { replicaRange } from "./replica-range.ts";
 import { service } from "./service.ts";
 
 /** Everything that should exist for an InferenceService. */
 export interface DesiredObjects {
   /** In the order in which to apply them. */
   readonly objects: readonly OwnedObject[];
-  readonly deployment: OwnedDeployment;
+  /** With how many replicas to start where an autoscaler chooses later. */
+  readonly minReplicas: number;
   /** The revision label of pods that run the current spec. */
   readonly revision: string;
 }
@@ -24,7 +26,7 @@ export function desiredObjects(isvc: InferenceService, settings: PodSettings): D
   const optional = [autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
   return {
     objects: [config, replicas, service(isvc), ...optional],
-    deployment: replicas,
-    revision: replicas.spec?.template.metadata?.labels?.[REVISION_LABEL] ?? "",
+    minReplicas: replicaRange(isvc.spec).min,
+    revision: replicas.spec.template.metadata?.labels?.[REVISION_LABEL] ?? "",
   };
 }

@@ -1,6 +1,7 @@
 import type {
   V1ConfigMap,
   V1Deployment,
+  V1DeploymentSpec,
   V1PodDisruptionBudget,
   V1Service,
   V2HorizontalPodAutoscaler,
@@ -31,7 +32,7 @@ type Owned<T, V extends string, K extends string> = Omit<T, "apiVersion" | "kind
 };
 export type OwnedConfigMap = Owned<V1ConfigMap, "v1", "ConfigMap">;
 export type OwnedService = Owned<V1Service, "v1", "Service">;
-export type OwnedDeployment = Owned<V1Deployment, "apps/v1", "Deployment">;
+export type OwnedDeployment = Owned<V1Deployment, "apps/v1", "Deployment"> & { readonly spec: V1DeploymentSpec };
 export type OwnedAutoscaler = Owned<V2HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler">;
 export type OwnedDisruptionBudget = Owned<V1PodDisruptionBudget, "policy/v1", "PodDisruptionBudget">;
 /** What the operator makes: every kind there is, told apart by `kind`. */

@@ -1,8 +1,8 @@
 import type { DesiredObjects } from "../desired/desired-objects.ts";
-import type { OwnedObject } from "../desired/owned-object.ts";
+import type { OwnedDeployment, OwnedObject } from "../desired/owned-object.ts";
 import type { FieldPath } from "../kube/cluster.ts";
 import type { KubeObject } from "../kube/object.ts";
-import type { PodObject } from "../observed/observation.ts";
+import type { DeploymentObject, PodObject } from "../observed/observation.ts";
 
 /** One write that brings the cluster closer to what is desired. */
 export type Step =
@@ -35,14 +35,26 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
   const isAutoscaler = (object: KubeObject): boolean => object.kind === "HorizontalPodAutoscaler";
   return [
     ...surplus.filter(isAutoscaler).map(remove),
-    ...desired.objects.map((object): Step => ({
-      kind: "apply",
-      object,
-      live: owned.find((candidate) => identity(candidate) === identity(object)),
-      handOver: object.kind === "Deployment" && object.spec?.replicas === undefined ? [REPLICAS] : [],
-    })),
+    ...desired.objects.map((object): Step => {
+      const live = owned.find((candidate) => identity(candidate) === identity(object));
+      return object.kind === "Deployment"
+        ? applyDeployment(object, live, desired.minReplicas)
+        : { kind: "apply", object, live, handOver: [] };
+    }),
     ...surplus.filter((object) => !isAutoscaler(object)).map(remove),
   ];
+}
+
+/**
+ * An autoscaler leaves a Deployment without replicas alone, so a new one, and one that was stopped, starts with the least
+ * number. From then on the number is the autoscaler's: the next apply hands it over.
+ */
+function applyDeployment(object: OwnedDeployment, live: KubeObject | undefined, minReplicas: number): Step {
+  if (object.spec.replicas !== undefined) return { kind: "apply", object, live, handOver: [] };
+  const isRunning = live !== undefined && isDeployment(live) && live.spec?.replicas !== 0;
+  if (isRunning) return { kind: "apply", object, live, handOver: [REPLICAS] };
+  const spec = Object.assign({}, object.spec, { replicas: minReplicas });
+  return { kind: "apply", object: { ...object, spec }, live, handOver: [] };
 }
 
 function identity(object: { readonly kind: string; readonly metadata: { readonly name: string } }): string {
@@ -53,20 +65,14 @@ function configMapsOf(pod: PodObject): string[] {
   return (pod.spec?.volumes ?? []).map((volume) => volume.configMap?.name).filter((name) => name !== undefined);
 }
 
-interface RolloutStatus {
-  readonly status?: {
-    readonly observedGeneration?: number;
-    readonly replicas?: number;
-    readonly updatedReplicas?: number;
-  };
-}
-
 /** Whether no replica set of an older revision has pods left, or may make some. */
 function isRolledOut(owned: readonly KubeObject[]): boolean {
-  return owned
-    .filter((object): object is KubeObject & RolloutStatus => object.kind === "Deployment")
-    .every(({ metadata, status }) => {
-      const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = status ?? {};
-      return observedGeneration >= (metadata.generation ?? 0) && replicas === updatedReplicas;
-    });
+  return owned.filter(isDeployment).every(({ metadata, status }) => {
+    const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = status ?? {};
+    return observedGeneration >= (metadata.generation ?? 0) && replicas === updatedReplicas;
+  });
+}
+
+function isDeployment(object: KubeObject): object is KubeObject & DeploymentObject {
+  return object.kind === "Deployment";
 }

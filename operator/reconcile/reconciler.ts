@@ -170,5 +170,7 @@ function pollDelayMs(status: InferenceServiceStatus, now: Date): number {
 
 /** Whether the API server understood and said no: to ask again without a change of the spec would be useless. */
 function isRefusal(error: unknown): error is ApiError {
-  return error instanceof ApiError && [400, 403, 404, 422].includes(error.status);
+  if (!(error instanceof ApiError)) return false;
+  // A field that does not exist, which affinity may hold, is an internal error to server-side apply.
+  return [400, 403, 404, 422].includes(error.status) || error.message.includes("field not declared in schema");
 }

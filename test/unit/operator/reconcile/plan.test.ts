@@ -22,7 +22,13 @@ function plan(
   return planWrites(desiredObjects(isvc, CONFIG), owned, pods).map((step) => {
     const isKnown = step.kind === "apply" && step.live !== undefined;
     const handsOver = step.kind === "apply" && step.handOver.length > 0;
-    return `${step.kind} ${step.object.kind}${isKnown ? " (known)" : ""}${handsOver ? " (hands over replicas)" : ""}`;
+    const replicas = step.kind === "apply" && step.object.kind === "Deployment" ? step.object.spec.replicas : undefined;
+    const notes = [
+      isKnown && "known",
+      handsOver && "hands over replicas",
+      replicas !== undefined && `${replicas} replicas`,
+    ].filter(Boolean);
+    return `${step.kind} ${step.object.kind}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
   });
 }
 
@@ -37,18 +43,42 @@ describe("what to write", () => {
       "a single replica has no autoscaler and no budget",
       FIXED,
       [],
-      ["apply ConfigMap", "apply Deployment", "apply Service"],
+      ["apply ConfigMap", "apply Deployment (1 replicas)", "apply Service"],
     ],
     [
-      "a range of replicas has both, and leaves their number to the autoscaler",
-      RANGE,
+      "a range of replicas has both, and starts with the least number",
+      inferenceService({ minReplicas: 2, maxReplicas: 3 }),
       [],
       [
         "apply ConfigMap",
-        "apply Deployment (hands over replicas)",
+        "apply Deployment (2 replicas)",
         "apply Service",
         "apply HorizontalPodAutoscaler",
         "apply PodDisruptionBudget",
+      ],
+    ],
+    [
+      "once there are replicas, their number is the autoscaler's",
+      RANGE,
+      settled(RANGE),
+      [
+        "apply ConfigMap (known)",
+        "apply Deployment (known, hands over replicas)",
+        "apply Service (known)",
+        "apply HorizontalPodAutoscaler (known)",
+        "apply PodDisruptionBudget (known)",
+      ],
+    ],
+    [
+      "an autoscaler does not start what was stopped, so that is done for it",
+      RANGE,
+      settled(RANGE).map((object) => (object.kind === "Deployment" ? { ...object, spec: { replicas: 0 } } : object)),
+      [
+        "apply ConfigMap (known)",
+        "apply Deployment (known, 1 replicas)",
+        "apply Service (known)",
+        "apply HorizontalPodAutoscaler (known)",
+        "apply PodDisruptionBudget (known)",
       ],
     ],
     [
@@ -58,7 +88,7 @@ describe("what to write", () => {
       [
         "delete HorizontalPodAutoscaler",
         "apply ConfigMap (known)",
-        "apply Deployment (known)",
+        "apply Deployment (known, 1 replicas)",
         "apply Service (known)",
         "delete PodDisruptionBudget",
       ],
@@ -70,7 +100,7 @@ describe("what to write", () => {
       [
         "delete HorizontalPodAutoscaler",
         "apply ConfigMap (known)",
-        "apply Deployment (known)",
+        "apply Deployment (known, 0 replicas)",
         "apply Service (known)",
         "delete PodDisruptionBudget",
       ],
@@ -79,7 +109,7 @@ describe("what to write", () => {
       "the configuration of before goes when all replicas are of the current revision",
       OTHER_MODEL,
       settled(FIXED),
-      ["apply ConfigMap", "apply Deployment (known)", "apply Service (known)", "delete ConfigMap"],
+      ["apply ConfigMap", "apply Deployment (known, 1 replicas)", "apply Service (known)", "delete ConfigMap"],
     ],
     [
       "it stays while the Deployment has not rolled out",
@@ -89,7 +119,7 @@ describe("what to write", () => {
           ? { ...object, status: { observedGeneration: 1, replicas: 2, updatedReplicas: 1 } }
           : object,
       ),
-      ["apply ConfigMap", "apply Deployment (known)", "apply Service (known)"],
+      ["apply ConfigMap", "apply Deployment (known, 1 replicas)", "apply Service (known)"],
     ],
     [
       "what is being deleted is not deleted again",
@@ -98,7 +128,7 @@ describe("what to write", () => {
         ...object,
         metadata: { ...object.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" },
       })),
-      ["apply ConfigMap (known)", "apply Deployment (known)", "apply Service (known)"],
+      ["apply ConfigMap (known)", "apply Deployment (known, 1 replicas)", "apply Service (known)"],
     ],
   ])("%s", (_sentence, isvc, owned, expected) => {
     expect(plan(isvc, owned)).toEqual(expected);

@@ -1,0 +1,157 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "../common/logger.ts";
+import type { OperatorConfig } from "./config.ts";
+import { LEADER_ELECTION_TIMING, LeaderElector, type LeaderElectionTiming } from "./controller/leader-election.ts";
+import { WorkQueue } from "./controller/work-queue.ts";
+import { runWorkers } from "./controller/worker.ts";
+import { createApiCluster } from "./kube/api-cluster.ts";
+import { createKubeClient } from "./kube/client.ts";
+import type { Cluster } from "./kube/cluster.ts";
+import type { KubeConnection } from "./kube/connection.ts";
+import { createLeaseClient } from "./kube/lease-client.ts";
+import { createOperatorMetrics } from "./metrics.ts";
+import { createInformedWorld } from "./reconcile/informed-world.ts";
+import { Reconciler } from "./reconcile/reconciler.ts";
+import { createReplicaObserver, type ReplicaObserver } from "./replicas/replica-observer.ts";
+import { startOperatorServer } from "./server.ts";
+
+/** Name of the Lease, in the operator's own namespace. */
+export const LEASE_NAME = "lockstep-operator";
+
+export interface OperatorOptions {
+  readonly config: OperatorConfig;
+  readonly connection: KubeConnection;
+  readonly logger: Logger;
+  /** Called when the lead is lost: the process must end, since another one may lead by now. */
+  readonly onLost: () => void;
+  /** What stands between the reconciler and the API server; tests put faults there. Default: nothing. */
+  readonly wrapCluster?: (cluster: Cluster) => Cluster;
+  /** Who asks the replicas. Default: HTTP to their admin port. */
+  readonly replicas?: ReplicaObserver;
+}
+
+/** An operator that runs. */
+export interface Operator {
+  /** Port of health checks and metrics. */
+  readonly port: number;
+  /** Resolves when this operator leads and its view of the cluster is complete. */
+  readonly leading: Promise<void>;
+  /** Ends the reconciles that run, gives up the lead and closes all connections. */
+  stop(): Promise<void>;
+}
+
+/** Starts an operator: it watches at once, stands for election, and reconciles while it leads. */
+export async function startOperator(options: OperatorOptions): Promise<Operator> {
+  const { config, connection, logger } = options;
+  const stopping = new AbortController();
+  const identity = `${config.POD_NAME || "operator"}_${randomUUID()}`;
+  const client = createKubeClient({ connection });
+  const queue = new WorkQueue();
+  const replicas = options.replicas ?? createReplicaObserver();
+  const world = createInformedWorld({
+    client,
+    namespaces: config.LOCKSTEP_WATCH_NAMESPACES,
+    logger,
+    changed: (key) => queue.add(key),
+    podGone: (uid) => replicas.forget(uid),
+  });
+
+  const leading = Promise.withResolvers<void>();
+  let holdsLead = (): boolean => false;
+  let work: Promise<void> = Promise.resolve();
+  const metrics = createOperatorMetrics({
+    queue: () => queue.stats(),
+    isLeader: () => holdsLead(),
+    readiness: () =>
+      world
+        .inferenceServices()
+        .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
+    watches: () => world.watches(),
+  });
+  const server = await startOperatorServer({
+    port: config.LOCKSTEP_HTTP_PORT,
+    notReady: () => {
+      const stale = world.staleKinds();
+      return stale.length === 0 ? undefined : `the view of these kinds is not up to date: ${stale.join(", ")}`;
+    },
+    renderMetrics: () => metrics.render(),
+  });
+
+  async function lead(): Promise<void> {
+    await world.waitForSync(stopping.signal);
+    logger.info({ inferenceServices: world.inferenceServices().length }, "reconciling");
+    leading.resolve();
+    const cluster = createApiCluster({
+      client,
+      identity: config.POD_NAME || "lockstep-operator",
+      guard: () => {
+        if (!holdsLead()) throw new Error("this operator does not lead");
+      },
+    });
+    const reconciler = new Reconciler({
+      world,
+      cluster: options.wrapCluster?.(cluster) ?? cluster,
+      replicas,
+      config,
+      logger,
+      now: () => new Date(),
+    });
+    await runWorkers({
+      queue,
+      reconcile: (key, signal) => reconciler.reconcile(key, signal),
+      concurrency: config.LOCKSTEP_CONCURRENT_RECONCILES,
+      logger,
+      observer: metrics.observer,
+      signal: stopping.signal,
+    });
+  }
+
+  function startWork(): void {
+    work = lead().catch((error: unknown) => {
+      if (!stopping.signal.aborted) logger.error({ err: error }, "workers failed");
+    });
+  }
+
+  world.start();
+  const election = new AbortController();
+  let term: Promise<unknown> = Promise.resolve();
+  if (config.LOCKSTEP_LEADER_ELECTION) {
+    const elector = new LeaderElector({
+      client: createLeaseClient(client, { namespace: config.POD_NAMESPACE, name: LEASE_NAME }),
+      identity,
+      timing: electionTiming(config.LOCKSTEP_LEASE_DURATION_MS),
+      onAcquired: startWork,
+      onLost: options.onLost,
+      logger,
+    });
+    holdsLead = () => elector.isLeader();
+    term = elector.run(election.signal);
+  } else {
+    holdsLead = () => true;
+    startWork();
+  }
+
+  return {
+    port: server.port,
+    leading: leading.promise,
+    async stop() {
+      stopping.abort(new Error("the operator stops"));
+      await work;
+      // Only now: whoever leads next must not meet writes of ours.
+      election.abort();
+      await term;
+      await world.stop();
+      await Promise.all([server.close(), replicas.close(), client.close()]);
+    },
+  };
+}
+
+/** The times of an election, in the proportions of Kubernetes' own components. */
+function electionTiming(leaseDurationMs: number): LeaderElectionTiming {
+  const scale = leaseDurationMs / LEADER_ELECTION_TIMING.leaseDurationMs;
+  return {
+    leaseDurationMs,
+    renewDeadlineMs: LEADER_ELECTION_TIMING.renewDeadlineMs * scale,
+    retryPeriodMs: LEADER_ELECTION_TIMING.retryPeriodMs * scale,
+  };
+}

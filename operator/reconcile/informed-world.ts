@@ -1,0 +1,158 @@
+import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import type { Logger } from "../../common/logger.ts";
+import { MANAGED_BY, SERVICE_LABEL } from "../api/labels.ts";
+import { Informer } from "../controller/informer.ts";
+import { keyOf } from "../controller/list-watch.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { forCache } from "../kube/digest.ts";
+import { createListWatch } from "../kube/list-watch.ts";
+import { controllerOf, type KubeObject } from "../kube/object.ts";
+import { RESOURCES, type Resource } from "../kube/resources.ts";
+import type { PodObject } from "../observed/observation.ts";
+import type { World } from "./world.ts";
+
+/** The kinds that the operator makes. */
+const OWNED = [
+  RESOURCES.deployments,
+  RESOURCES.services,
+  RESOURCES.configMaps,
+  RESOURCES.horizontalPodAutoscalers,
+  RESOURCES.podDisruptionBudgets,
+] as const;
+
+const BY_OWNER = "owner";
+const BY_SERVICE = "service";
+
+export interface InformedWorldOptions {
+  readonly client: KubeClient;
+  /** Namespaces to watch; none means all. */
+  readonly namespaces: readonly string[];
+  readonly logger: Logger;
+  /** Hears the key `NAMESPACE/NAME` of each InferenceService about which something has changed. */
+  readonly changed: (key: string) => void;
+  /** Hears of pods that are gone. */
+  readonly podGone: (uid: string) => void;
+}
+
+/** The world as informers see it. */
+export interface InformedWorld extends World {
+  start(): void;
+  stop(): Promise<void>;
+  waitForSync(signal: AbortSignal): Promise<void>;
+  inferenceServices(): readonly InferenceService[];
+  /** Kind and age in ms of each watch. */
+  watches(): (readonly [kind: string, ageMs: number])[];
+  /** Names of kinds whose view is not to be trusted now. */
+  staleKinds(): string[];
+}
+
+/** Watches InferenceServices and whatever carries the operator's label, and says which InferenceService each change is about. */
+export function createInformedWorld(options: InformedWorldOptions): InformedWorld {
+  const { client, namespaces, logger, changed } = options;
+
+  function informer<T extends KubeObject>(
+    resource: Resource,
+    settings: {
+      readonly transform: (object: T) => T;
+      readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
+      readonly ours: boolean;
+    },
+  ): Informer<T> {
+    const { transform, indexes = {}, ours } = settings;
+    const labelSelector = ours ? { labelSelector: `${MANAGED_BY.key}=${MANAGED_BY.value}` } : {};
+    const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
+    return new Informer<T>({
+      sources: places.map((place) => createListWatch<T>(client, { resource, ...labelSelector, ...place })),
+      logger: logger.child({ kind: resource.kind }),
+      transform,
+      indexes,
+    });
+  }
+
+  const services = informer<InferenceService & KubeObject>(RESOURCES.inferenceServices, {
+    transform: forCache,
+    ours: false,
+  });
+  const owned = OWNED.map((resource) => ({
+    resource,
+    informer: informer<KubeObject>(resource, {
+      transform: forCache,
+      indexes: { [BY_OWNER]: (object) => [controllerOf(object)?.uid ?? ""] },
+      ours: true,
+    }),
+  }));
+  const pods = informer<PodObject & KubeObject>(RESOURCES.pods, {
+    transform: slimPod,
+    indexes: { [BY_SERVICE]: (pod) => [keyOfService(pod)] },
+    ours: true,
+  });
+  const all = [
+    { resource: RESOURCES.inferenceServices, informer: services },
+    ...owned,
+    { resource: RESOURCES.pods, informer: pods },
+  ];
+
+  services.addHandler({ changed: (old, current) => tell(current ?? old, keyOf) });
+  for (const { informer: children } of owned) {
+    children.addHandler({ changed: (old, current) => tell(current ?? old, keyOfService) });
+  }
+  pods.addHandler({
+    changed: (old, current) => {
+      if (current === undefined && old?.metadata.uid !== undefined) options.podGone(old.metadata.uid);
+      tell(current ?? old, keyOfService);
+    },
+  });
+
+  function tell<T extends KubeObject>(object: T | undefined, key: (object: T) => string): void {
+    if (object !== undefined) changed(key(object));
+  }
+
+  return {
+    inferenceService: (key) => services.get(key),
+    ownedBy: (uid) => owned.flatMap(({ informer: children }) => children.byIndex(BY_OWNER, uid)),
+    podsOf: (key) => pods.byIndex(BY_SERVICE, key),
+    inferenceServices: () => services.list(),
+    start: () => {
+      for (const { informer: one } of all) one.start();
+    },
+    stop: async () => {
+      await Promise.all(all.map(({ informer: one }) => one.stop()));
+    },
+    waitForSync: async (signal) => {
+      await Promise.all(all.map(({ informer: one }) => one.waitForSync(signal)));
+    },
+    watches: () => all.map(({ resource, informer: one }) => [resource.kind, one.lastActivityAgeMs()] as const),
+    staleKinds: () => all.filter(({ informer: one }) => !one.isHealthy()).map(({ resource }) => resource.kind),
+  };
+}
+
+/** The InferenceService that an object of ours names. */
+function keyOfService(object: KubeObject): string {
+  return `${object.metadata.namespace ?? ""}/${object.metadata.labels?.[SERVICE_LABEL] ?? ""}`;
+}
+
+/** Pods are many and large; this is what the operator looks at. */
+function slimPod(pod: PodObject & KubeObject): PodObject & KubeObject {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = pod.metadata;
+  const configMaps = (pod.spec?.volumes ?? []).filter((volume) => volume.configMap !== undefined);
+  const { phase, podIP, conditions, containerStatuses } = pod.status ?? {};
+  return {
+    apiVersion: pod.apiVersion,
+    kind: pod.kind,
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      ...(uid !== undefined && { uid }),
+      ...(resourceVersion !== undefined && { resourceVersion }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+      ...(labels !== undefined && { labels }),
+    },
+    spec: { volumes: configMaps.map(({ configMap }) => ({ configMap: { name: configMap?.name ?? "" } })) },
+    status: {
+      ...(phase !== undefined && { phase }),
+      ...(podIP !== undefined && { podIP }),
+      ...(conditions !== undefined && { conditions }),
+      ...(containerStatuses !== undefined && { containerStatuses }),
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import { Agent, request } from "undici";
+
+/** A closed loop of clients: each sends its next request when it has the answer to the last one. */
+export interface LoadOptions {
+  readonly url: string;
+  readonly body: string | Buffer;
+  readonly contentType?: string;
+  readonly clients: number;
+  /** The load ends by itself after this. */
+  readonly maxDurationMs: number;
+  /** Each client waits so long between two requests. Default 0. */
+  readonly pauseMs?: number;
+  /** Requests per connection; then the client makes a new one, as new clients do. Default: as many as the server allows. */
+  readonly requestsPerConnection?: number;
+}
+
+export interface LoadReport {
+  readonly sent: number;
+  readonly failed: number;
+  /** Kinds of failures, such as `503` or `ECONNRESET`, with how often and when each came first. */
+  readonly failures: Readonly<Record<string, { count: number; firstAtMs: number }>>;
+  readonly durationMs: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Answers by the version that the server says answered. */
+  readonly versions: Readonly<Record<string, number>>;
+}
+
+export interface Load {
+  /** Ends the load; requests under way are waited for. */
+  stop(): Promise<LoadReport>;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Starts a load on an address of this machine. Nothing is sent twice: whatever goes wrong is counted. */
+export function startLoad(options: LoadOptions): Load {
+  const { hostname } = new URL(options.url);
+  if (hostname !== "127.0.0.1") throw new Error(`expected a load on 127.0.0.1, got ${hostname}`);
+  const startMs = performance.now();
+  const ended = new AbortController();
+  const timer = setTimeout(() => ended.abort(), options.maxDurationMs);
+  const latencies: number[] = [];
+  const failures: Record<string, { count: number; firstAtMs: number }> = {};
+  const versions: Record<string, number> = {};
+
+  function fail(kind: string): void {
+    const known = (failures[kind] ??= { count: 0, firstAtMs: Math.round(performance.now() - startMs) });
+    known.count += 1;
+  }
+
+  async function client(): Promise<void> {
+    let agent = newAgent();
+    for (let sent = 1; !ended.signal.aborted; sent++) {
+      const sentMs = performance.now();
+      try {
+        const { statusCode, headers, body } = await request(options.url, {
+          method: "POST",
+          headers: { "content-type": options.contentType ?? "application/json" },
+          body: options.body,
+          dispatcher: agent,
+        });
+        await body.dump();
+        latencies.push(performance.now() - sentMs);
+        if (statusCode === 200) {
+          const version = String(headers["x-lockstep-model-version"] ?? "");
+          versions[version] = (versions[version] ?? 0) + 1;
+        } else fail(String(statusCode));
+      } catch (error) {
+        latencies.push(performance.now() - sentMs);
+        fail(codeOf(error));
+      }
+      if (sent % (options.requestsPerConnection ?? Infinity) === 0) {
+        await agent.close();
+        agent = newAgent();
+      }
+      if (options.pauseMs !== undefined && !ended.signal.aborted) await pause(options.pauseMs, ended.signal);
+    }
+    await agent.close();
+  }
+
+  const clients = Promise.all(Array.from({ length: options.clients }, client));
+  return {
+    async stop() {
+      ended.abort();
+      clearTimeout(timer);
+      await clients;
+      const durationMs = Math.round(performance.now() - startMs);
+      latencies.sort((a, b) => a - b);
+      const quantile = (q: number): number => Math.round((latencies[Math.floor(latencies.length * q)] ?? 0) * 10) / 10;
+      return {
+        sent: latencies.length,
+        failed: Object.values(failures).reduce((sum, { count }) => sum + count, 0),
+        failures,
+        durationMs,
+        requestsPerSecond: Math.round((latencies.length / durationMs) * 1000),
+        p50Ms: quantile(0.5),
+        p99Ms: quantile(0.99),
+        versions,
+      };
+    },
+  };
+}
+
+function newAgent(): Agent {
+  return new Agent({
+    connections: 1,
+    pipelining: 1,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    bodyTimeout: REQUEST_TIMEOUT_MS,
+  });
+}
+
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error && typeof error.code === "string" ? error.code : error.name;
+  return `${code} ${error.message}`;
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, delayMs);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,196 @@
+import { inject } from "vitest";
+import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import { createLogger } from "../../common/logger.ts";
+import { readOperatorConfig } from "../../operator/config.ts";
+import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
+import type { Cluster } from "../../operator/kube/cluster.ts";
+import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
+import type { KubeObject } from "../../operator/kube/object.ts";
+import { pathOf, RESOURCES, type Resource } from "../../operator/kube/resources.ts";
+import type { PodObject } from "../../operator/observed/observation.ts";
+import { startOperator, type Operator } from "../../operator/operator.ts";
+import { eventually } from "../eventually.ts";
+import type { ReplicaObserver } from "../../operator/replicas/replica-observer.ts";
+
+const MERGE_PATCH = "application/merge-patch+json";
+const WITHIN = { withinMs: 20_000, everyMs: 50 };
+
+/** Kinds that an InferenceService may own. */
+export const OWNED_RESOURCES = [
+  RESOURCES.configMaps,
+  RESOURCES.deployments,
+  RESOURCES.services,
+  RESOURCES.horizontalPodAutoscalers,
+  RESOURCES.podDisruptionBudgets,
+] as const;
+
+/** A namespace of its own on the real API server, with what tests do to it. */
+export interface Sandbox {
+  readonly namespace: string;
+  readonly client: KubeClient;
+  connection(): KubeConnection;
+  create(resource: Resource, object: object): Promise<void>;
+  read<T extends KubeObject>(resource: Resource, name: string): Promise<T | undefined>;
+  list<T extends KubeObject>(resource: Resource): Promise<T[]>;
+  /** A merge patch by somebody else, as `kubectl edit` would send. */
+  patch(resource: Resource, name: string, change: object, subresource?: string): Promise<void>;
+  remove(resource: Resource, name: string): Promise<void>;
+  /** Starts an operator that watches this namespace alone. Stopped by {@link close} if not before. */
+  operator(options?: { wrapCluster?: (cluster: Cluster) => Cluster; replicas?: ReplicaObserver }): Promise<Operator>;
+  close(): Promise<void>;
+}
+
+let sandboxes = 0;
+
+/** Opens a sandbox. */
+export async function openSandbox(purpose: string): Promise<Sandbox> {
+  const connection = (): KubeConnection => loadConnection({ kubeconfigFile: inject("kubeconfig") });
+  const client = createKubeClient({ connection: connection() });
+  const namespace = `${purpose}-${process.pid}-${sandboxes++}`;
+  await client.send({
+    method: "POST",
+    path: "/api/v1/namespaces",
+    body: { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+  });
+  const operators: Operator[] = [];
+  const at = (resource: Resource, name?: string, subresource?: string): string =>
+    pathOf(resource, {
+      namespace,
+      ...(name !== undefined && { name }),
+      ...(subresource !== undefined && { subresource }),
+    });
+  const list = async <T extends KubeObject>(resource: Resource): Promise<T[]> => {
+    const { body } = await client.send({ method: "GET", path: at(resource) });
+    const { items } = body as { items: T[] };
+    return items.map((item) => ({ ...item, apiVersion: resource.apiVersion, kind: resource.kind }));
+  };
+  return {
+    namespace,
+    client,
+    connection,
+    async create(resource, object) {
+      await client.send({ method: "POST", path: at(resource), query: { fieldValidation: "Strict" }, body: object });
+    },
+    read: async <T extends KubeObject>(resource: Resource, name: string) =>
+      (await list<T>(resource)).find((item) => item.metadata.name === name),
+    list,
+    async patch(resource, name, change, subresource) {
+      await client.send({
+        method: "PATCH",
+        path: at(resource, name, subresource),
+        query: { fieldManager: "somebody-else" },
+        contentType: MERGE_PATCH,
+        body: change,
+      });
+    },
+    async remove(resource, name) {
+      await client.send({ method: "DELETE", path: at(resource, name) });
+    },
+    async operator(options = {}) {
+      const operator = await startOperator({
+        config: readOperatorConfig({
+          LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
+          LOCKSTEP_WATCH_NAMESPACES: namespace,
+          LOCKSTEP_LEADER_ELECTION: "false",
+          LOCKSTEP_HTTP_PORT: "0",
+        }),
+        connection: connection(),
+        logger: createLogger({ name: "operator", level: "silent" }),
+        onLost: () => {},
+        ...options,
+      });
+      operators.push(operator);
+      return operator;
+    },
+    async close() {
+      await Promise.all(operators.map((operator) => operator.stop()));
+      await client.send({ method: "DELETE", path: `/api/v1/namespaces/${namespace}` });
+      await client.close();
+    },
+  };
+}
+
+/** A manifest of an InferenceService. */
+export function manifest(name: string, predictor: object = {}, spec: object = {}): object {
+  return {
+    apiVersion: "serving.lockstep.dev/v1alpha1",
+    kind: "InferenceService",
+    metadata: { name },
+    spec: { ...spec, predictor: { onnx: { storageUri: "s3://models/digits" }, ...predictor } },
+  };
+}
+
+/** Waits until condition Ready has a status and reason for the current generation. */
+export function waitReady(sandbox: Sandbox, name: string, expected: string): Promise<InferenceService> {
+  return eventually(
+    `${name}: Ready ${expected}`,
+    async () => {
+      const isvc = await sandbox.read<InferenceService & KubeObject>(RESOURCES.inferenceServices, name);
+      const ready = isvc?.status?.conditions?.find(({ type }) => type === "Ready");
+      if (
+        isvc !== undefined &&
+        ready?.observedGeneration === isvc.metadata.generation &&
+        `${ready?.status} ${ready?.reason}` === expected
+      )
+        return isvc;
+      throw new Error(`it is ${ready?.status} ${ready?.reason}: ${ready?.message}`);
+    },
+    WITHIN,
+  );
+}
+
+/**
+ * Stands in for the kubelet, of which there is none here: says of each pod that it runs and whether it is ready. What the
+ * replicas say of themselves is up to the test.
+ */
+export async function setPods(
+  sandbox: Sandbox,
+  pods: readonly PodObject[],
+  ready: boolean,
+  status: object = {},
+): Promise<void> {
+  for (const pod of pods) {
+    const container = {
+      name: "runtime",
+      image: "i",
+      imageID: "i",
+      ready,
+      started: true,
+      restartCount: 0,
+      state: { running: {} },
+    };
+    await sandbox.patch(
+      RESOURCES.pods,
+      pod.metadata.name,
+      {
+        status: {
+          phase: "Running",
+          podIP: "127.0.0.1",
+          podIPs: [{ ip: "127.0.0.1" }],
+          conditions: [
+            { type: "PodScheduled", status: "True" },
+            { type: "Ready", status: ready ? "True" : "False" },
+          ],
+          containerStatuses: [container],
+          ...status,
+        },
+      },
+      "status",
+    );
+  }
+}
+
+/** Waits until a number of pods exist that are not being deleted. */
+export function waitPods(sandbox: Sandbox, count: number): Promise<PodObject[]> {
+  return eventually(
+    `${count} pods`,
+    async () => {
+      const pods = (await sandbox.list<PodObject & KubeObject>(RESOURCES.pods)).filter(
+        ({ metadata }) => metadata.deletionTimestamp === undefined,
+      );
+      if (pods.length === count) return pods;
+      throw new Error(`there are ${pods.length}`);
+    },
+    WITHIN,
+  );
+}
