@@ -1,0 +1,131 @@
+import path from "node:path";
+
+/** The rules of CONTRIBUTING.md: which room may enter which, and where each package is let in. */
+
+/** A source file, by its path from the project's root, with `/`. */
+export interface SourceFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** An import of a file. */
+interface Import {
+  readonly specifier: string;
+  /** `import type`: nothing of it is left when the program runs. */
+  readonly isType: boolean;
+}
+
+/** Rooms of each side, and the other rooms that they may enter. */
+const SIDES: Readonly<Record<string, readonly string[]>> = {
+  common: ["common"],
+  operator: ["operator", "common"],
+  runtime: ["runtime", "common"],
+  cli: ["cli", "runtime", "common"],
+};
+
+/** Rooms without I/O, clock and randomness. They enter only each other, common, and the side's tables. */
+const PURE: readonly string[] = [
+  "operator/api",
+  "operator/desired",
+  "operator/observed",
+  "runtime/core",
+  "runtime/protocol/json",
+  "runtime/batching",
+  "runtime/traffic",
+];
+const PURE_MAY_ENTER: readonly string[] = [...PURE, "common", "operator/config.ts", "runtime/errors.ts"];
+/** They compute, and nothing else. */
+const PURE_BUILT_INS: ReadonlySet<string> = new Set(["node:crypto", "node:buffer"]);
+
+/** Rooms with a narrower view than their side's. */
+const NARROW: Readonly<Record<string, readonly string[]>> = {
+  // Knows no kind of object.
+  "operator/controller": ["operator/controller", "common/logger.ts"],
+};
+
+/** Rooms that others keep out of. */
+const NEVER: readonly (readonly [from: string, to: string])[] = [
+  ["runtime/engine", "runtime/http"],
+  ["runtime/storage", "runtime/http"],
+  ["runtime/core", "runtime/http"],
+];
+
+/** Where each package, and each built-in module that opens a door, may be imported. Types are free. */
+export const DOORS: Readonly<Record<string, readonly string[]>> = {
+  "@kubernetes/client-node": ["operator/kube"],
+  express: ["runtime/http", "runtime/admin"],
+  "node:http": ["runtime/http", "runtime/admin", "operator/server.ts"],
+  "node:https": ["operator/kube"],
+  "node:http2": [],
+  undici: ["operator/kube", "operator/replicas", "runtime/storage"],
+  "onnxruntime-node": ["runtime/engine"],
+  "node:worker_threads": ["runtime/engine"],
+  "@aws-sdk/client-s3": ["runtime/storage"],
+  "@smithy/node-http-handler": ["runtime/storage"],
+  "prom-client": ["operator/metrics.ts", "runtime/monitoring"],
+  pino: ["common/logger.ts"],
+  zod: ["common", "operator", "runtime", "cli"],
+  ajv: ["cli"],
+  "js-yaml": ["cli"],
+  commander: ["cli"],
+  "node:child_process": ["cli"],
+};
+
+/** All that breaks a rule, a line each. `dependencies` are the packages that package.json installs for production. */
+export function importViolations(files: readonly SourceFile[], dependencies: readonly string[]): string[] {
+  return files.flatMap(({ file, text }) =>
+    importsOf(text).flatMap((each) => {
+      const broken = each.specifier.startsWith(".")
+        ? brokenByRoom(file, path.posix.join(path.posix.dirname(file), each.specifier))
+        : brokenByPackage(file, each, dependencies);
+      return broken === undefined ? [] : [`${file} imports ${each.specifier}: ${broken}`];
+    }),
+  );
+}
+
+/** The import lines of a source text, `export ... from` and `import(...)` included. */
+export function importsOf(text: string): Import[] {
+  const lines = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+|)["']([^"']+)["']/gm);
+  const calls = text.matchAll(/\bimport\(\s*["']([^"']+)["']/g);
+  return [
+    ...[...lines].map(([, type, specifier = ""]) => ({ specifier, isType: type !== undefined })),
+    ...[...calls].map(([, specifier = ""]) => ({ specifier, isType: false })),
+  ];
+}
+
+function brokenByRoom(file: string, target: string): string | undefined {
+  const side = file.split("/")[0] ?? "";
+  const sides = SIDES[side] ?? [];
+  if (!isIn(target, sides)) return `${side} may only enter ${sides.join(", ")}`;
+  if (path.posix.basename(target) === "main.ts") return "main.ts composes, and nobody imports it";
+  const narrow = Object.entries(NARROW).find(([room]) => isIn(file, [room]));
+  if (narrow !== undefined && !isIn(target, narrow[1])) return `${narrow[0]} may only enter ${narrow[1].join(", ")}`;
+  const never = NEVER.find(([from, to]) => isIn(file, [from]) && isIn(target, [to]));
+  if (never !== undefined) return `${never[0]} keeps out of ${never[1]}`;
+  if (isIn(file, PURE) && !isIn(target, PURE_MAY_ENTER)) return "a room without I/O enters only its like, and common";
+  return undefined;
+}
+
+function brokenByPackage(file: string, { specifier, isType }: Import, dependencies: readonly string[]) {
+  const name = specifier.startsWith("node:") ? specifier : packageOf(specifier);
+  const doors = DOORS[name];
+  if (!name.startsWith("node:") && !dependencies.includes(name)) return "package.json has no such dependency";
+  if (isType) return undefined;
+  if (isIn(file, PURE) && name.startsWith("node:") && !PURE_BUILT_INS.has(name))
+    return "a room without I/O imports no module that does some";
+  if (doors === undefined) return name.startsWith("node:") ? undefined : "the table of packages does not have it";
+  return isIn(file, doors) ? undefined : `only ${doors.join(", ") || "nobody"} may`;
+}
+
+/** `@scope/name/part` is `@scope/name`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+}
+
+/** Whether a path is one of the files, or in one of the folders. */
+function isIn(file: string, places: readonly string[]): boolean {
+  return places.some((place) => file === place || file.startsWith(`${place}/`));
+}
