@@ -1,7 +1,23 @@
-import type { ModelConfig } from "../../common/runtime-config.ts";
+import { basename, join, resolve as resolvePath } from "node:path";
+import type { Environment } from "../../common/environment.ts";
 import type { Logger } from "../../common/logger.ts";
-import type { ModelRepository } from "../core/repository.ts";
+import type { ModelConfig } from "../../common/runtime-config.ts";
 import type { RuntimeProcessConfig } from "../config.ts";
+import type { ModelRepository } from "../core/repository.ts";
+import { fetchVersion, type FetchStep } from "./fetcher.ts";
+import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./file-download.ts";
+import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpClient, type HttpTimeouts } from "./http-client.ts";
+import { createHttpStore } from "./http-store.ts";
+import { createLocalStore } from "./local-store.ts";
+import { modelFolderName, openModelDirectory } from "./model-directory.ts";
+import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { locateVersions, versionSource, type BasePath } from "./repository-layout.ts";
+import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
+import { createS3Store } from "./s3-store.ts";
+import { StorageFailure } from "./storage-failure.ts";
+import { parseStorageUri, StorageUriError, type StorageUri } from "./storage-uri.ts";
+import { versionNotFound } from "./version-listing.ts";
 
 /** What a repository needs of the replica's process. */
 export interface ModelRepositoryOptions {
@@ -12,6 +28,18 @@ export interface ModelRepositoryOptions {
   >;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
+  /** Where the AWS_* variables are. Default: the process's, from which the AWS SDK reads the keys themselves. */
+  readonly environment?: Environment;
+  /** Limits of time and number that differ from the defaults. */
+  readonly limits?: {
+    readonly retry?: Partial<RetryPolicy>;
+    readonly download?: Partial<DownloadPolicy>;
+    readonly http?: Partial<HttpTimeouts>;
+  };
+  /** Default: the system's resolver. */
+  readonly resolveHost?: ResolveHost;
+  /** Told of the points that a fetch reaches. */
+  readonly onStep?: (step: FetchStep) => void;
 }
 
 /** A repository that holds connections, and the versions that it fetched. */
@@ -22,8 +50,95 @@ export interface StorageModelRepository extends ModelRepository, AsyncDisposable
 
 /**
  * Opens the repository that a model's configuration names. Does no I/O and does not throw for a bad `storageUri`: its
- * methods reject with the reason. The caller disposes of it.
+ * methods reject with the reason. The caller disposes of it. Throws RangeError for a bad LOCKSTEP_STORAGE_DENY.
  */
-export function createModelRepository(_config: ModelConfig, _options: ModelRepositoryOptions): StorageModelRepository {
-  throw new Error("the storage adapters are not wired yet");
+export function createModelRepository(config: ModelConfig, options: ModelRepositoryOptions): StorageModelRepository {
+  const { config: process_, logger, limits = {} } = options;
+  const retry = { ...DEFAULT_RETRY_POLICY, ...limits.retry };
+  const http = createHttpClient(
+    createNetworkGuard(process_.LOCKSTEP_STORAGE_DENY, options.resolveHost ?? resolveBySystem),
+    { ...DEFAULT_HTTP_TIMEOUTS, ...limits.http },
+  );
+  const modelDir = resolvePath(process_.LOCKSTEP_MODEL_DIR);
+  const place = [config.storageUri, config.storage.endpoint];
+  const directory = openModelDirectory(join(modelDir, modelFolderName(config.name, place)));
+  const base = openBasePath(config, options, http);
+  const requireBase = (): BasePath => {
+    if (base instanceof StorageFailure) throw base;
+    return base;
+  };
+
+  return {
+    listVersions: async (signal) => (await locateVersions(requireBase(), retry, signal)).versions,
+    fetchVersion: async (version, report, signal) => {
+      const opened = requireBase();
+      const layout = await locateVersions(opened, retry, signal);
+      if (!layout.versions.includes(version)) throw versionNotFound([version], layout.versions);
+      return await fetchVersion(
+        versionSource(opened, layout, version, retry),
+        {
+          store: opened.store,
+          directory,
+          diskFolder: modelDir,
+          maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
+          expectedSha256: config.storage.verify.sha256,
+          policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
+          logger,
+          ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+        },
+        report,
+        signal,
+      );
+    },
+    pruneVersions: async (keep) => {
+      for (const version of await directory.completeVersions())
+        if (!keep.includes(version)) await directory.removeVersion(version);
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (!(base instanceof StorageFailure)) await base.store[Symbol.asyncDispose]();
+      await http[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function openBasePath(
+  config: ModelConfig,
+  options: ModelRepositoryOptions,
+  http: HttpClient,
+): BasePath | StorageFailure {
+  let uri: StorageUri;
+  try {
+    uri = parseStorageUri(config.storageUri);
+  } catch (error) {
+    if (error instanceof StorageUriError) return new StorageFailure("StorageNotFound", error.message, { cause: error });
+    throw error;
+  }
+  if (uri.kind === "s3") {
+    const environment = options.environment ?? process.env;
+    const store = createS3Store({ bucket: uri.bucket, storage: config.storage, environment, http });
+    return { kind: "any", store, key: uri.prefix };
+  }
+  if (uri.kind === "http")
+    return { kind: "file", store: createHttpStore({ url: uri.url, http }), key: basename(uri.url.pathname) };
+  if (uri.kind === "pvc")
+    return { kind: "any", store: openClaim(uri.claim, options.config.LOCKSTEP_PVC_ROOT), key: uri.path };
+  return { kind: "any", store: openFolder(uri.path), key: "" };
+}
+
+/** Everything in the claim may be linked to within the claim. */
+function openClaim(claim: string, pvcRoot: string): ObjectStore {
+  return createLocalStore({
+    root: join(resolvePath(pvcRoot), claim),
+    shownAs: `pvc://${claim}`,
+    missingRoot: `claim "${claim}" is not mounted into the replica`,
+  });
+}
+
+/** What is named may itself be reached by links, as its author chose; what lies in it may not lead out. */
+function openFolder(path: string): ObjectStore {
+  return createLocalStore({
+    root: path,
+    shownAs: `file://${path}`,
+    missingRoot: `file://${path} does not exist in the replica's file system`,
+  });
 }

@@ -1,0 +1,262 @@
+import type { Logger } from "../../common/logger.ts";
+import type { FetchedVersion, ReportProgress } from "../core/repository.ts";
+import {
+  downloadFile,
+  tooLargeFailure,
+  type DownloadPolicy,
+  type DownloadState,
+  type DownloadedFile,
+} from "./file-download.ts";
+import type { Journal, PartialFileState } from "./journal.ts";
+import { freeBytes, localDiskFailure, sha256OfFile } from "./local-disk.ts";
+import type { ModelDirectory, PartialVersion } from "./model-directory.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { throttleProgress } from "./progress.ts";
+import { StorageFailure } from "./storage-failure.ts";
+import type { VersionFile, VersionPlan } from "./version-listing.ts";
+
+/** How often a version is begun anew when its files change or arrive damaged. */
+const MAX_RESTARTS = 2;
+/** Name of every version's model on the local disk. Companions keep theirs: the model refers to them by name. */
+const MODEL_FILE = "model.onnx";
+
+/** A point that a fetch has reached; for logs and for tests that end the process there. */
+export type FetchStep = "claimed" | "received" | "verified" | "published";
+
+/** What a fetch works with. */
+export interface FetchContext {
+  readonly store: ObjectStore;
+  readonly directory: ModelDirectory;
+  /** LOCKSTEP_MODEL_DIR, to see how much room there is. */
+  readonly diskFolder: string;
+  readonly maxBytes: number;
+  /** What the model file must have, in hexadecimal. */
+  readonly expectedSha256: string | undefined;
+  readonly policy: DownloadPolicy;
+  readonly logger: Logger | undefined;
+  readonly onStep?: (step: FetchStep) => void;
+}
+
+/** A version in the storage. */
+export interface VersionSource {
+  readonly version: number;
+  /** Of a file in the version's folder. */
+  key(name: string): string;
+  /** Lists the version's files as they are now. */
+  plan(signal: AbortSignal): Promise<VersionPlan>;
+}
+
+/**
+ * Brings a version to the local disk, or finds it there. All its files are of one listing: if one of them changes
+ * meanwhile, all are listed and fetched again. Files on mounted volumes are copied like any other, because a file that
+ * is loaded in place could be changed, cut or replaced between the check of its digest and its use.
+ * Throws StorageFailure, or the signal's reason.
+ */
+export async function fetchVersion(
+  source: VersionSource,
+  context: FetchContext,
+  report: ReportProgress,
+  signal: AbortSignal,
+): Promise<FetchedVersion> {
+  try {
+    const present = await findComplete(source.version, context, signal);
+    if (present !== undefined) {
+      report({ bytesDone: present.sizeBytes, bytesTotal: present.sizeBytes });
+      return present;
+    }
+    for (let restarts = 0; ; restarts++) {
+      const plan = await source.plan(signal);
+      try {
+        return await fetchPlanned(plan, source, context, report, signal);
+      } catch (error) {
+        const again = error instanceof StorageFailure && error.reason === "ChecksumMismatch" && error.transient;
+        if (!again || restarts === MAX_RESTARTS) throw error;
+        context.logger?.warn({ version: source.version, failure: error.message }, "fetching the version anew");
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw localDiskFailure(error);
+  }
+}
+
+async function findComplete(
+  version: number,
+  { directory, expectedSha256 }: FetchContext,
+  signal: AbortSignal,
+): Promise<FetchedVersion | undefined> {
+  const present = await directory.readComplete(version, signal);
+  if (present === undefined || expectedSha256 === undefined || present.digest === `sha256:${expectedSha256}`)
+    return present;
+  // The storage may have what is wanted by now.
+  await directory.removeVersion(version);
+  return undefined;
+}
+
+async function fetchPlanned(
+  plan: VersionPlan,
+  source: VersionSource,
+  context: FetchContext,
+  report: ReportProgress,
+  signal: AbortSignal,
+): Promise<FetchedVersion> {
+  const partial = await context.directory.claimPartial(source.version);
+  context.onStep?.("claimed");
+  try {
+    const fetch = new VersionFetch(plan, source, context, partial);
+    return await fetch.run(report, signal);
+  } catch (error) {
+    const failure = localDiskFailure(error);
+    // What a broken connection left can be taken up again by the next call; anything else is of no use.
+    const keep = signal.aborted || (failure instanceof StorageFailure && failure.reason === "StorageUnreachable");
+    await (keep ? partial.release() : partial.discard());
+    throw failure;
+  }
+}
+
+class VersionFetch {
+  readonly #plan: VersionPlan;
+  readonly #source: VersionSource;
+  readonly #context: FetchContext;
+  readonly #partial: PartialVersion;
+  readonly #files = new Map<string, PartialFileState>();
+
+  constructor(plan: VersionPlan, source: VersionSource, context: FetchContext, partial: PartialVersion) {
+    this.#plan = plan;
+    this.#source = source;
+    this.#context = context;
+    this.#partial = partial;
+  }
+
+  async run(report: ReportProgress, signal: AbortSignal): Promise<FetchedVersion> {
+    const { model, companions } = this.#plan;
+    const { directory, onStep } = this.#context;
+    const { version } = this.#source;
+    const files = [{ file: model, name: MODEL_FILE }, ...companions.map((file) => ({ file, name: file.name }))];
+    this.#takeUp(files);
+    await this.#partial.keepOnly(new Set(this.#files.keys()));
+    await this.#checkSpace(files);
+    const announced = files.map(({ file }) => file.sizeBytes).reduce(sum, 0);
+    const progress = throttleProgress(report);
+    let doneBytes = 0;
+    const records: { name: string; sizeBytes: number; sha256: string }[] = [];
+    for (const { file, name } of files) {
+      const before = doneBytes;
+      const fetched = await this.#fetchFile(file, name, before, signal, (bytesDone, sizeBytes) => {
+        progress({
+          bytesDone: before + bytesDone,
+          bytesTotal: announced ?? (files.length === 1 ? sizeBytes : undefined),
+        });
+      });
+      doneBytes += fetched.sizeBytes;
+      if (name === MODEL_FILE) this.#checkDigest(fetched);
+      records.push({ name, sizeBytes: fetched.sizeBytes, sha256: fetched.sha256 });
+    }
+    onStep?.("verified");
+    await this.#partial.publish({ formatVersion: 1, files: records });
+    onStep?.("published");
+    progress({ bytesDone: doneBytes, bytesTotal: doneBytes });
+    const [first] = records;
+    const complete = await directory.locate(version);
+    // Somebody else may have been quicker: then theirs is looked at, byte by byte.
+    if (complete !== undefined && complete.digest === `sha256:${first?.sha256}`) return complete;
+    const theirs = await directory.readComplete(version, signal);
+    if (theirs !== undefined) return theirs;
+    throw new StorageFailure("InternalError", `version ${version} disappeared from LOCKSTEP_MODEL_DIR`);
+  }
+
+  /** Keeps of an earlier process's work what is of the same state of the same files. */
+  #takeUp(files: readonly { readonly file: VersionFile; readonly name: string }[]): void {
+    for (const state of this.#partial.journal?.files ?? []) {
+      const file = files.find(({ name }) => name === state.name)?.file;
+      const sameEtag = file !== undefined && (file.etag === undefined || file.etag === state.etag);
+      const sameSize = file?.sizeBytes === undefined || file.sizeBytes === state.sizeBytes;
+      if (sameEtag && sameSize) this.#files.set(state.name, state);
+    }
+  }
+
+  async #checkSpace(files: readonly { readonly file: VersionFile; readonly name: string }[]): Promise<void> {
+    const { store, maxBytes, diskFolder, directory } = this.#context;
+    const totalBytes = files.reduce((total, { file }) => total + (file.sizeBytes ?? 0), 0);
+    if (totalBytes > maxBytes) throw tooLargeFailure(`the version at ${store.describe(this.#source.key(""))}`);
+    const haveBytes = [...this.#files.values()].reduce((total, { durableBytes }) => total + durableBytes, 0);
+    const neededBytes = totalBytes - haveBytes;
+    if (((await freeBytes(diskFolder)) ?? Infinity) >= neededBytes) return;
+    await directory.removeAbandoned();
+    const free = await freeBytes(diskFolder);
+    if (free !== undefined && free < neededBytes)
+      throw new StorageFailure(
+        "StorageFull",
+        `the version needs ${neededBytes} more bytes and the replica's disk has ${free} left`,
+      );
+  }
+
+  async #fetchFile(
+    file: VersionFile,
+    name: string,
+    bytesBefore: number,
+    signal: AbortSignal,
+    onProgress: (bytesDone: number, sizeBytes: number | undefined) => void,
+  ): Promise<DownloadedFile> {
+    const { store, policy, maxBytes, logger, onStep } = this.#context;
+    const known = this.#files.get(name);
+    if (known?.sha256 !== undefined && known.sizeBytes !== undefined) {
+      const actual = await sha256OfFile(this.#partial.path(name), known.sizeBytes, signal);
+      const state = stateOf(known);
+      if (actual === known.sha256) return { sizeBytes: known.sizeBytes, sha256: actual, state, resumed: true };
+    }
+    const fromStart = { etag: file.etag, sizeBytes: file.sizeBytes, checksums: [], durableBytes: 0 };
+    const fetched = await downloadFile(
+      {
+        store,
+        key: this.#source.key(file.name),
+        path: this.#partial.path(name),
+        start: known === undefined || known.sha256 !== undefined ? fromStart : stateOf(known),
+        maxBytes: maxBytes - bytesBefore,
+        policy,
+        onProgress,
+        onCheckpoint: (state) => this.#record(name, state, undefined),
+        onBroken: (failure, bytesDone) =>
+          logger?.warn({ failure: failure.message, bytesDone }, "the download broke and will be resumed"),
+      },
+      signal,
+    );
+    await this.#record(name, fetched.state, fetched.sha256);
+    onStep?.("received");
+    return fetched;
+  }
+
+  #checkDigest({ sha256, resumed }: DownloadedFile): void {
+    const expected = this.#context.expectedSha256;
+    if (expected === undefined || expected === sha256) return;
+    throw new StorageFailure(
+      "ChecksumMismatch",
+      `the model file has SHA-256 ${sha256}, and storage.verify.sha256 is ${expected}`,
+      // What an earlier process had brought may be at fault.
+      { transient: resumed },
+    );
+  }
+
+  async #record(name: string, state: DownloadState, sha256: string | undefined): Promise<void> {
+    const { etag, sizeBytes, checksums, durableBytes } = state;
+    if (etag === undefined) return;
+    this.#files.set(name, {
+      name,
+      etag,
+      checksums: [...checksums],
+      durableBytes,
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      ...(sha256 === undefined ? {} : { sha256 }),
+    });
+    const journal: Journal = { formatVersion: 1, files: [...this.#files.values()] };
+    await this.#partial.writeJournal(journal);
+  }
+}
+
+function stateOf({ etag, sizeBytes, checksums, durableBytes }: PartialFileState): DownloadState {
+  return { etag, sizeBytes, checksums, durableBytes };
+}
+
+function sum(total: number | undefined, part: number | undefined): number | undefined {
+  return total === undefined || part === undefined ? undefined : total + part;
+}

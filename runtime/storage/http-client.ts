@@ -1,0 +1,83 @@
+import { Agent, buildConnector, type Dispatcher } from "undici";
+import type { NetworkGuard } from "./network-guard.ts";
+
+/** Limits of one request. All in milliseconds. */
+export interface HttpTimeouts {
+  readonly connectMs: number;
+  /** From the request to the answer's headers. */
+  readonly headersMs: number;
+  /** Between two parts of the body. */
+  readonly bodyIdleMs: number;
+}
+
+export const DEFAULT_HTTP_TIMEOUTS: HttpTimeouts = { connectMs: 2_500, headersMs: 4_500, bodyIdleMs: 10_000 };
+
+/** A request; `path` goes over the wire as it is, with its query. */
+export interface HttpClientRequest {
+  readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
+  /** Scheme, host and port. */
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** An answer. Its body must be read to the end or destroyed. */
+export interface HttpClientResponse {
+  readonly status: number;
+  /** By lower-case name; repeated ones are joined by commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Dispatcher.ResponseData["body"];
+}
+
+/** HTTP for storages: follows no redirect, sends no credentials of its own, connects only where the guard allows. */
+export interface HttpClient extends AsyncDisposable {
+  /** Rejects with the network's error, or the signal's reason. */
+  request(request: HttpClientRequest, signal: AbortSignal): Promise<HttpClientResponse>;
+}
+
+/** Makes a client with connections of its own. Certificates are checked against the process's authorities. */
+export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): HttpClient {
+  const connect = buildConnector({
+    timeout: timeouts.connectMs,
+    lookup: guard.lookup,
+    allowH2: false,
+  });
+  const agent = new Agent({
+    connect: (target, callback) => {
+      // The lookup is not asked about hosts that are written as addresses.
+      try {
+        guard.checkLiteral(target.hostname);
+      } catch (error) {
+        return callback(error instanceof Error ? error : new Error(String(error)), null);
+      }
+      return connect(target, callback);
+    },
+    headersTimeout: timeouts.headersMs,
+    bodyTimeout: timeouts.bodyIdleMs,
+    keepAliveTimeout: 4_000,
+    pipelining: 1,
+  });
+  return {
+    request: async (request, signal) => {
+      const { statusCode, headers, body } = await agent.request({
+        origin: request.origin,
+        path: request.path,
+        method: request.method,
+        headers: { ...request.headers },
+        body: request.body ?? null,
+        signal,
+      });
+      return { status: statusCode, headers: joinHeaders(headers), body };
+    },
+    [Symbol.asyncDispose]: () => agent.destroy(),
+  };
+}
+
+function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  const joined: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) joined[name.toLowerCase()] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return joined;
+}

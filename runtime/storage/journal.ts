@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { CHECKSUM_ALGORITHMS } from "./checksum.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const size = z.int().min(0);
+
+const partialFile = z.strictObject({
+  /** Local name. */
+  name: z.string(),
+  etag: z.string(),
+  sizeBytes: size.optional(),
+  checksums: z.array(z.strictObject({ algorithm: z.enum(CHECKSUM_ALGORITHMS), hex: z.string() })),
+  /** So many bytes have reached the disk. */
+  durableBytes: size,
+  /** Set once the file is complete. */
+  sha256: sha256.optional(),
+});
+/** How far the download of one file is. */
+export type PartialFileState = z.infer<typeof partialFile>;
+
+const journal = z.strictObject({
+  formatVersion: z.literal(1),
+  /** Only files that can be resumed are here. */
+  files: z.array(partialFile),
+});
+/** What lies beside a partial download, so that another process can go on with it. */
+export type Journal = z.infer<typeof journal>;
+
+const versionRecord = z.strictObject({
+  formatVersion: z.literal(1),
+  files: z.array(z.strictObject({ name: z.string(), sizeBytes: size, sha256 })).min(1),
+});
+/** What lies beside a complete version. The first file is the model. */
+export type VersionRecord = z.infer<typeof versionRecord>;
+
+/** Undefined for anything that is not a journal of this format. */
+export function parseJournal(text: string): Journal | undefined {
+  return parseJson(journal, text);
+}
+
+/** Undefined for anything that is not a record of this format. */
+export function parseVersionRecord(text: string): VersionRecord | undefined {
+  return parseJson(versionRecord, text);
+}
+
+function parseJson<T>(schema: z.ZodType<T>, text: string): T | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,126 @@
+/** A `storageUri`, taken apart and checked. Paths are decoded, without leading or trailing slash. */
+export type StorageUri =
+  | { readonly kind: "s3"; readonly bucket: string; readonly prefix: string }
+  /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
+  | { readonly kind: "http"; readonly url: URL }
+  /** `path` is absolute. */
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "pvc"; readonly claim: string; readonly path: string };
+
+/** Thrown for a `storageUri` that cannot be used; the message says what to write instead. */
+export class StorageUriError extends Error {
+  override name = "StorageUriError";
+}
+
+const FORMS = "s3://BUCKET/PREFIX, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|https?|file|pvc):\/\//;
+/** What S3 and its likenesses allow, old names with capitals and underscores among them. */
+const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
+const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const UNPRINTABLE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029\ufeff]/;
+const ESCAPED_STRUCTURE = /%(2e|2f|5c|00)/i;
+
+/** Parses and checks a `storageUri`. Throws {@link StorageUriError}. */
+export function parseStorageUri(uri: string): StorageUri {
+  if (UNPRINTABLE.test(uri))
+    throw new StorageUriError("storageUri has a blank or control character: write a blank as %20");
+  const scheme = SCHEME.exec(uri)?.[1];
+  if (scheme === undefined) throw new StorageUriError(`storageUri ${quote(uri)} is not understood: write ${FORMS}`);
+  if (uri.includes("\\")) throw new StorageUriError("storageUri has a backslash: separate folders by '/'");
+  if (uri.includes("#"))
+    throw new StorageUriError("storageUri has a fragment: write a '#' that is part of a name as %23");
+
+  const rest = uri.slice(scheme.length + 3);
+  const pathStart = rest.search(/[/?]/);
+  const authority = pathStart === -1 ? rest : rest.slice(0, pathStart);
+  const afterAuthority = pathStart === -1 ? "" : rest.slice(pathStart);
+  if (authority.includes("@"))
+    throw new StorageUriError(
+      "storageUri has a user name or password before '@': credentials belong into storage.secretRef",
+    );
+  const [rawPath, query] = splitOnce(afterAuthority, "?");
+  checkSegments(rawPath);
+
+  if (scheme === "http" || scheme === "https") return parseHttp(uri, authority, rawPath);
+  if (query !== undefined)
+    throw new StorageUriError(
+      "storageUri has a '?': write one that is part of a name as %3F; only http(s) has a query",
+    );
+  const path = decodePath(rawPath);
+  switch (scheme) {
+    case "s3":
+      if (!BUCKET.test(authority))
+        throw new StorageUriError(`storageUri names no bucket: expected s3://BUCKET/PREFIX, got ${quote(uri)}`);
+      return { kind: "s3", bucket: authority, prefix: path };
+    case "pvc":
+      if (!CLAIM.test(authority))
+        throw new StorageUriError(
+          `storageUri names no PersistentVolumeClaim: expected pvc://CLAIM/PATH, got ${quote(uri)}`,
+        );
+      return { kind: "pvc", claim: authority, path };
+    default:
+      if (authority !== "" || path === "")
+        throw new StorageUriError(`expected file:///PATH with three slashes and an absolute path, got ${quote(uri)}`);
+      return { kind: "file", path: `/${path}` };
+  }
+}
+
+/**
+ * A `storageUri` or URL as it may be logged and shown: without user name, query (a presigned URL's signature is there)
+ * and fragment, without control characters, at most 300 characters long. Never throws.
+ */
+export function redactUri(uri: string): string {
+  const end = uri.search(/[?#]/);
+  const shown = (end === -1 ? uri : uri.slice(0, end))
+    .replace(/^([a-z0-9+.-]*:?[/\\]*)[^/\\]*@/i, "$1")
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "?");
+  return shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
+}
+
+function parseHttp(uri: string, authority: string, rawPath: string): StorageUri {
+  const url = URL.parse(uri);
+  // A percent sign in a host is decoded by the parser: nobody needs it, and it hides what is meant.
+  if (url === null || url.hostname === "" || authority === "" || authority.includes("%"))
+    throw new StorageUriError(`storageUri has no valid host: expected https://HOST/PATH, got ${quote(uri)}`);
+  if (rawPath === "" || rawPath.endsWith("/"))
+    throw new StorageUriError(
+      `storageUri must name a file, such as ${url.origin}${rawPath || "/"}model.onnx: http(s) cannot list a folder`,
+    );
+  return { kind: "http", url };
+}
+
+function checkSegments(rawPath: string): void {
+  if (ESCAPED_STRUCTURE.test(rawPath))
+    throw new StorageUriError("storageUri has an escaped dot, slash, backslash or NUL: write the plain path");
+  // The first is empty by the leading slash; the last may be, by a trailing one.
+  const segments = rawPath.split("/").slice(1);
+  for (const [index, segment] of segments.entries()) {
+    if (segment === "." || segment === "..")
+      throw new StorageUriError("storageUri has a '.' or '..' segment: write the path that is meant");
+    if (segment === "" && index < segments.length - 1)
+      throw new StorageUriError("storageUri has an empty segment ('//'): write a single slash");
+  }
+}
+
+function decodePath(rawPath: string): string {
+  let path: string;
+  try {
+    path = decodeURIComponent(rawPath);
+  } catch {
+    throw new StorageUriError("storageUri has a '%' that escapes nothing: write a percent sign as %25");
+  }
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (/[\u0000-\u001f\u007f]/.test(path)) throw new StorageUriError("storageUri has an escaped control character");
+  return path.replace(/^\//, "").replace(/\/$/, "");
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function quote(uri: string): string {
+  return `"${redactUri(uri)}"`;
+}

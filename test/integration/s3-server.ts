@@ -1,0 +1,185 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+const MODULE = "github.com/versity/versitygw/cmd/versitygw";
+const VERSION = "v1.8.0";
+const START_TIMEOUT_MS = 20_000;
+
+/** A real S3-compatible server, for tests. Each of its buckets is a folder of `directory`. */
+export interface S3Server extends AsyncDisposable {
+  /** `http://HOST:PORT` */
+  readonly endpoint: string;
+  readonly host: string;
+  readonly port: number;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly directory: string;
+  /** The credentials as the AWS SDKs read them. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Ends the server and removes its directory; may be called twice. */
+  stop(): Promise<void>;
+}
+
+/** How to start a server. */
+export interface S3ServerOptions {
+  /** Address to listen on: for pods to reach it, one of the node's. Default: 127.0.0.1. */
+  readonly host?: string;
+  /** Default: a free one. */
+  readonly port?: number;
+}
+
+/**
+ * Starts versitygw on a folder of its own. The program is built once by `go install`, which takes minutes, and kept in
+ * the user's cache. Rejects if it cannot be built, or does not answer within 20 s.
+ */
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
+  const program = await buildS3Server();
+  const host = options.host ?? "127.0.0.1";
+  const directory = await mkdtemp(join(tmpdir(), "lockstep-s3-"));
+  const keys = { accessKeyId: "tests", secretAccessKey: randomBytes(16).toString("hex") };
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const port = options.port ?? (await findFreePort(host));
+      const process_ = await launch(program, host, port, directory, keys);
+      // Somebody else may have taken the port meanwhile.
+      if (process_ === undefined && options.port === undefined && attempt < 3) continue;
+      if (process_ === undefined) throw new Error(`versitygw does not start on ${host}:${port}`);
+      return describeServer(process_, host, port, directory, keys);
+    }
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Makes sure that the server's program is there; returns its path. */
+export async function buildS3Server(): Promise<string> {
+  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "lockstep", "bin");
+  const program = join(cache, `versitygw-${VERSION}`);
+  if (await exists(program)) return program;
+  await mkdir(cache, { recursive: true });
+  const building = await mkdtemp(join(cache, "building-"));
+  try {
+    console.error(`building the S3 server ${MODULE}@${VERSION}; this takes some minutes, once`);
+    const started = Date.now();
+    const child = spawn("go", ["install", "-ldflags", "-s -w", `${MODULE}@${VERSION}`], {
+      cwd: building,
+      env: { ...process.env, GOBIN: building, CGO_ENABLED: "0" },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const ticker = setInterval(() => {
+      console.error(`still building the S3 server (${Math.round((Date.now() - started) / 1000)} s)`);
+    }, 30_000);
+    const code = await exitCode(child).finally(() => clearInterval(ticker));
+    if (code !== 0)
+      throw new Error(`building the S3 server failed: is Go (https://go.dev) installed? Exit code ${code}`);
+    await rename(join(building, "versitygw"), program);
+    return program;
+  } finally {
+    await rm(building, { recursive: true, force: true });
+  }
+}
+
+interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+async function launch(
+  program: string,
+  host: string,
+  port: number,
+  directory: string,
+  keys: Keys,
+): Promise<ChildProcess | undefined> {
+  const child = spawn(program, ["--port", `${host}:${port}`, "posix", directory], {
+    env: { ...process.env, ROOT_ACCESS_KEY: keys.accessKeyId, ROOT_SECRET_KEY: keys.secretAccessKey },
+    stdio: "ignore",
+  });
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadline && child.exitCode === null) {
+    if (await answers(`http://${host}:${port}/`)) return child;
+    await delay(50);
+  }
+  await end(child);
+  return undefined;
+}
+
+function describeServer(child: ChildProcess, host: string, port: number, directory: string, keys: Keys): S3Server {
+  const endpoint = `http://${host}:${port}`;
+  const region = "us-east-1";
+  // A test run that is interrupted must not leave the server behind.
+  const onExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", onExit);
+  const stop = async (): Promise<void> => {
+    process.removeListener("exit", onExit);
+    await end(child);
+    await rm(directory, { recursive: true, force: true });
+  };
+  return {
+    endpoint,
+    host,
+    port,
+    region,
+    ...keys,
+    directory,
+    environment: {
+      AWS_ACCESS_KEY_ID: keys.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
+      AWS_REGION: region,
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function findFreePort(host: string): Promise<number> {
+  const server = createServer();
+  server.listen(0, host);
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("expected an address with a port");
+  return address.port;
+}
+
+async function exitCode(child: ChildProcess): Promise<number | null> {
+  return await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
