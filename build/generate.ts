@@ -4,13 +4,20 @@ import { parseArgs } from "node:util";
 import { REPLICA_FAILURES } from "../common/reasons.ts";
 import { OPERATOR_FAILURES, OPERATOR_STATES } from "../operator/api/reasons.ts";
 import { OPERATOR_VARIABLES } from "../operator/config.ts";
+import { OPERATOR_METRICS } from "../operator/metrics.ts";
 import { RUNTIME_VARIABLES } from "../runtime/config.ts";
 import { ERROR_CODES } from "../runtime/errors.ts";
+import { RUNTIME_METRICS } from "../runtime/monitoring/metric-table.ts";
 import { apiReference } from "./generate/api-reference.ts";
 import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-values.ts";
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
 import { replaceSection } from "./generate/markdown.ts";
-import { configurationReference, errorsReference, reasonsReference } from "./generate/table-references.ts";
+import {
+  configurationReference,
+  errorsReference,
+  metricsReference,
+  reasonsReference,
+} from "./generate/table-references.ts";
 import { typeDeclarations } from "./generate/types.ts";
 
 /**
@@ -36,6 +43,7 @@ function generatedFiles(): Map<string, string> {
       reasonsReference({ replica: REPLICA_FAILURES, operator: OPERATOR_FAILURES, states: OPERATOR_STATES }),
     ],
     ["docs/reference/errors.md", errorsReference(ERROR_CODES)],
+    ["docs/reference/metrics.md", metricsReference(Object.values(OPERATOR_METRICS), Object.values(RUNTIME_METRICS))],
     ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
     [`${CHART}/values.yaml`, valuesYaml(values)],
     [`${CHART}/README.md`, replaceSection(read(`${CHART}/README.md`), "values", valuesTable(values))],

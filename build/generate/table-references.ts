@@ -117,14 +117,16 @@ export function metricsReference(operator: readonly MetricDoc[], runtime: readon
 
 # Metrics
 
-Both processes answer \`GET /metrics\` on port 8080 in Prometheus' text format, and add the process metrics of prom-client
-(\`process_*\`, \`nodejs_*\`). [Operations](../operations.md#metrics) says how to scrape them.
+Both processes answer \`GET /metrics\` on port 8080 in Prometheus' text format.
+[Operations](../operations.md#metrics) says how to scrape them.
 
 ## Replicas
 
 ${table(head, rows(runtime))}
 
 ## Operator
+
+And the process metrics of prom-client (\`process_*\`, \`nodejs_*\`).
 
 ${table(head, rows(operator))}
 `;
