@@ -1,0 +1,52 @@
+import type { Logger } from "../../common/logger.ts";
+import type { ManagerEvent } from "../core/manager-event.ts";
+
+/** One line for each change of a model's state; runs are counted, not logged. */
+export function logManagerEvent(logger: Logger, event: ManagerEvent): void {
+  switch (event.kind) {
+    case "ran":
+      return;
+    case "listed":
+      return logger.info({ model: event.model, aspired: event.aspired }, "versions chosen");
+    case "fetching":
+      return logger.info(fieldsOf(event), "fetching");
+    case "loading":
+      return logger.info(
+        { ...fieldsOf(event), sizeBytes: event.sizeBytes, fetchMs: Math.round(event.fetchMs) },
+        "fetched; loading",
+      );
+    case "warming-up":
+      return logger.info({ ...fieldsOf(event), loadMs: Math.round(event.loadMs) }, "loaded; warming up");
+    case "available":
+      return logger.info({ ...fieldsOf(event), digest: event.digest, totalMs: Math.round(event.totalMs) }, "available");
+    case "complete":
+      return logger.info({ model: event.model, versions: event.versions }, "model is served");
+    case "failed":
+      return logger.error(
+        {
+          model: event.model,
+          version: event.version,
+          reason: event.failure.reason,
+          failures: event.failure.count,
+          retryInMs: Math.round(event.retryInMs),
+          err: event.error,
+        },
+        "failed; will try again",
+      );
+    case "unloading":
+      return logger.info({ ...fieldsOf(event), handles: event.handles }, "unloading");
+    case "unloaded":
+      return logger.info(fieldsOf(event), "unloaded");
+    case "stuck":
+      return logger.fatal({ ...fieldsOf(event), runningMs: event.runningMs }, "a run does not end");
+    default:
+      return event satisfies never;
+  }
+}
+
+function fieldsOf({ id }: { readonly id: { readonly name: string; readonly version: number } }): {
+  readonly model: string;
+  readonly version: number;
+} {
+  return { model: id.name, version: id.version };
+}

@@ -1,0 +1,226 @@
+import { setTimeout } from "node:timers/promises";
+import type { ReplicaState } from "../common/admin-api.ts";
+import type { Logger } from "../common/logger.ts";
+import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
+import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
+import { replicaStateOf } from "./admin/replica-state.ts";
+import { BUILD_INFO } from "./build-info.ts";
+import { intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
+import { systemClock } from "./core/clock.ts";
+import type { ManagerEvent } from "./core/manager-event.ts";
+import { Manager } from "./core/manager.ts";
+import type { VersionSelection } from "./core/model-supervisor.ts";
+import type { InferenceEngine } from "./core/servable.ts";
+import { createOnnxEngine } from "./engine/onnx-engine.ts";
+import { createHttpServer, type HttpServer } from "./http/http-server.ts";
+import { logManagerEvent } from "./monitoring/manager-log.ts";
+import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
+import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
+import { selectVersions } from "./storage/version-listing.ts";
+
+/** A first request to a large model may take long, even where later ones must not. */
+const SHORTEST_WARMUP_TIMEOUT_MS = 60_000;
+/** Added to the longest time for which anybody may wait for a run, before the run is called stuck. */
+const STUCK_GRACE_MS = 30_000;
+/** How long, in ms, models may take to be unloaded at the end. */
+const UNLOAD_MS = 5_000;
+
+export interface ReplicaOptions {
+  readonly process: RuntimeProcessConfig;
+  readonly config: RuntimeConfig;
+  readonly logger: Logger;
+  /** A run does not end: the process should be drained and ended. Called at most once. */
+  readonly onStuck: (message: string) => void;
+}
+
+/** A replica: everything that runs in the process, from the sockets to the models. */
+export interface Replica {
+  readonly httpPort: number;
+  readonly adminPort: number;
+  /** Resolves when all models answer for the first time. */
+  readonly ready: Promise<void>;
+  state(): ReplicaState;
+  /**
+   * Drains and stops: not ready at once, for `drainDelayMs` requests are still taken (default: the configured one), then
+   * those in flight are finished. Resolves with `stuck` if a run cannot be stopped: then only the end of the process
+   * frees what it holds. Later calls return the first one's promise.
+   */
+  stop(options?: { readonly drainDelayMs?: number }): Promise<"stopped" | "stuck">;
+}
+
+/**
+ * Starts a replica; it listens when the promise resolves, and begins to load. Throws what listening throws, after it has
+ * released what it took.
+ */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const parts = assemble(options);
+  try {
+    const admin = await startAdmin(options, () => replicaStateOf(parts.manager.describe(), parts.isDraining()));
+    parts.resources.use(admin);
+    const { port } = await listen((host) => parts.http.listen(host, options.process.LOCKSTEP_HTTP_PORT), options);
+    parts.manager.start();
+    options.logger.info({ httpPort: port, adminPort: admin.port }, "listening");
+    return replicaOf(options, parts, { admin, httpPort: port });
+  } catch (error) {
+    await parts.http.close(0);
+    await parts.resources[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly manager: Manager;
+  readonly http: HttpServer;
+  readonly ready: Promise<void>;
+  readonly isDraining: () => boolean;
+  readonly beginDrain: () => void;
+  /** All that must be released at the end, in order of use. */
+  readonly resources: AsyncDisposableStack;
+}
+
+function assemble(options: ReplicaOptions): Parts {
+  const { config, logger } = options;
+  const resources = new AsyncDisposableStack();
+  const ready = Promise.withResolvers<void>();
+  let draining = false;
+  let stuck = false;
+
+  const metrics = resources.use(
+    new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
+  );
+  const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
+  for (const repository of repositories.values()) resources.use(repository);
+  const warmupTimeoutMs = Math.max(config.requestTimeoutMs, SHORTEST_WARMUP_TIMEOUT_MS);
+  const engine: InferenceEngine = resources.use(
+    createOnnxEngine({
+      intraOpThreads: intraOpThreads(options.process),
+      stuckAfterMs: warmupTimeoutMs + STUCK_GRACE_MS,
+    }),
+  );
+
+  const report = (event: ManagerEvent): void => {
+    logManagerEvent(logger, event);
+    metrics.observeManager(event);
+    if (event.kind === "ran") return;
+    const isReady = manager.isReady();
+    metrics.setReady(isReady && !draining);
+    if (isReady) ready.resolve();
+    if (event.kind === "complete") void prune(event.model, event.versions);
+    if (event.kind === "stuck" && !stuck) {
+      stuck = true;
+      options.onStuck(`a run of model "${event.id.name}" has not ended after ${event.runningMs / 1000} s`);
+    }
+  };
+  const prune = async (model: string, versions: readonly number[]): Promise<void> => {
+    try {
+      await repositories.get(model)?.pruneVersions(versions);
+    } catch (error) {
+      logger.warn({ model, err: error }, "versions that are not served could not be removed from the disk");
+    }
+  };
+  const manager: Manager = resources.use(
+    new Manager({
+      models: config.models.map((model) => ({
+        config: model,
+        repository: required(repositories.get(model.name)),
+        select: (available): VersionSelection => selectVersions(available, model.versionPolicy),
+      })),
+      engine,
+      clock: systemClock,
+      random: Math.random,
+      warmupTimeoutMs,
+      report,
+    }),
+  );
+  const http = createHttpServer({
+    servables: manager,
+    metrics,
+    metricsPages: metrics,
+    logger,
+    version: BUILD_INFO.version,
+    requestTimeoutMs: config.requestTimeoutMs,
+    limits: {
+      maxBodyBytes: options.process.LOCKSTEP_MAX_BODY_BYTES,
+      maxInFlight: options.process.LOCKSTEP_MAX_IN_FLIGHT,
+    },
+  });
+  return {
+    manager,
+    http,
+    ready: ready.promise,
+    resources,
+    isDraining: () => draining,
+    beginDrain: () => {
+      draining = true;
+      metrics.setReady(false);
+      http.beginDrain();
+    },
+  };
+}
+
+function replicaOf(
+  options: ReplicaOptions,
+  parts: Parts,
+  { admin, httpPort }: { readonly admin: AdminServer; readonly httpPort: number },
+): Replica {
+  const { config, logger } = options;
+  let stopping: Promise<"stopped" | "stuck"> | undefined;
+
+  const stop = async (drainDelayMs: number): Promise<"stopped" | "stuck"> => {
+    parts.beginDrain();
+    logger.info({ drainDelayMs }, "draining");
+    await setTimeout(drainDelayMs);
+    await parts.http.close(config.requestTimeoutMs);
+    const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
+    if (outcome === "stopped") logger.info("stopped");
+    else logger.error("a run does not end, so that its model cannot be unloaded");
+    return outcome;
+  };
+  return {
+    httpPort,
+    adminPort: admin.port,
+    ready: parts.ready,
+    state: () => replicaStateOf(parts.manager.describe(), parts.isDraining()),
+    stop: ({ drainDelayMs = options.process.LOCKSTEP_DRAIN_DELAY_MS } = {}) => (stopping ??= stop(drainDelayMs)),
+  };
+}
+
+function openRepository(model: ModelConfig, options: ReplicaOptions): StorageModelRepository {
+  return createModelRepository(model, {
+    config: options.process,
+    logger: options.logger.child({ model: model.name }),
+  });
+}
+
+function startAdmin(options: ReplicaOptions, state: () => ReplicaState): Promise<AdminServer> {
+  const port = options.process.LOCKSTEP_ADMIN_PORT;
+  return listen((host) => startAdminServer({ host, port, state }), options);
+}
+
+/** Listens on the configured address; where the system has no IPv6, on all of IPv4 instead of on all of both. */
+async function listen<T>(start: (host: string) => Promise<T>, options: ReplicaOptions): Promise<T> {
+  const host = options.process.LOCKSTEP_HOST;
+  try {
+    return await start(host);
+  } catch (error) {
+    const isWithoutIpv6 =
+      error instanceof Error && "code" in error && (error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL");
+    if (host !== "::" || !isWithoutIpv6) throw error;
+    return await start("0.0.0.0");
+  }
+}
+
+async function orStuck(disposal: Promise<void>): Promise<"stopped" | "stuck"> {
+  const done = new AbortController();
+  const late = setTimeout(UNLOAD_MS, "stuck" as const, { signal: done.signal }).catch(() => "stopped" as const);
+  try {
+    return await Promise.race([disposal.then(() => "stopped" as const), late]);
+  } finally {
+    done.abort();
+  }
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("unreachable: every model has a repository");
+  return value;
+}
