@@ -123,7 +123,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
           } catch (error) {
             sent.signal?.throwIfAborted();
             const pauseMs = pauseBeforeRetry(error, tries, random());
-            if (pauseMs === undefined) throw error;
+            if (pauseMs === undefined || isClosed) throw error;
             await sleep(clock, pauseMs, deadline.signal).catch(() => {
               sent.signal?.throwIfAborted();
               throw error;
