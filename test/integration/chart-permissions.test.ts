@@ -19,7 +19,7 @@ const OWNED = "get list watch create patch delete";
 /** All that the operator may do in a namespace that it watches. */
 const EXPECTED: Permissions = {
   "serving.lockstep.dev/inferenceservices": "get list watch",
-  "serving.lockstep.dev/inferenceservices/status": "update patch",
+  "serving.lockstep.dev/inferenceservices/status": "update",
   "serving.lockstep.dev/inferenceservices/finalizers": "update",
   "apps/deployments": OWNED,
   "/services": OWNED,
@@ -27,7 +27,7 @@ const EXPECTED: Permissions = {
   "autoscaling/horizontalpodautoscalers": OWNED,
   "policy/poddisruptionbudgets": OWNED,
   "/pods": "get list watch",
-  "events.k8s.io/events": "create patch",
+  "events.k8s.io/events": "create",
 };
 const ELECTION: Permissions = { "coordination.k8s.io/leases": "get create update" };
 

@@ -56,7 +56,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch]
 - apiGroups: [serving.lockstep.dev]
   resources: [inferenceservices/status]
-  verbs: [patch, update]
+  verbs: [update]
 # Owner references with blockOwnerDeletion ask for this where the OwnerReferencesPermissionEnforcement plug-in is on.
 - apiGroups: [serving.lockstep.dev]
   resources: [inferenceservices/finalizers]
@@ -81,5 +81,5 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 # What it tells people.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
