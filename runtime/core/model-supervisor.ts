@@ -206,6 +206,7 @@ export class ModelSupervisor {
       if (signal.aborted) version.step({ kind: "cancelled" });
       else this.#versionFailed(version, crash.error ?? asReplicaFailure(error));
       await version.unload();
+      if (version.state.kind === "disabled") this.#versions.delete(number);
     }
   }
 

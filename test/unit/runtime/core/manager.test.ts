@@ -1,0 +1,388 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { parseRuntimeConfig, type VersionPolicy } from "../../../../common/runtime-config.ts";
+import type { ManagerEvent } from "../../../../runtime/core/manager-event.ts";
+import { Manager } from "../../../../runtime/core/manager.ts";
+import type { VersionSelection } from "../../../../runtime/core/model-supervisor.ts";
+import type { FetchedVersion, ModelRepository } from "../../../../runtime/core/repository.ts";
+import type { InferenceEngine, LoadedModel, ModelObserver } from "../../../../runtime/core/servable.ts";
+import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
+import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
+import { ManualClock, settle } from "../../../fixtures/manual-clock.ts";
+
+const SIGNATURE: Signature = {
+  inputs: [{ name: "input", datatype: "FP32", shape: [-1, 2] }],
+  outputs: [{ name: "output", datatype: "FP32", shape: [-1] }],
+};
+
+/** A repository whose content and failures the test sets. */
+class FakeRepository implements ModelRepository {
+  versions: number[] = [1];
+  listError: Error | undefined;
+  readonly fetchErrors = new Map<number, Error>();
+  /** Set, a fetch waits for it. */
+  gate: Promise<void> | undefined;
+  readonly calls: string[] = [];
+
+  async listVersions(): Promise<readonly number[]> {
+    this.calls.push("list");
+    if (this.listError !== undefined) throw this.listError;
+    return this.versions;
+  }
+
+  async fetchVersion(
+    version: number,
+    report: (progress: { bytesDone: number; bytesTotal: number | undefined }) => void,
+    signal: AbortSignal,
+  ): Promise<FetchedVersion> {
+    this.calls.push(`fetch ${version}`);
+    report({ bytesDone: 5, bytesTotal: 10 });
+    if (this.gate !== undefined) {
+      const aborted = new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      await Promise.race([this.gate, aborted]);
+    }
+    const error = this.fetchErrors.get(version);
+    if (error !== undefined) throw error;
+    return { version, modelFile: `/models/${version}`, digest: `sha256:${version}`, sizeBytes: 10 };
+  }
+}
+
+/** An engine whose models answer, until the test says otherwise. */
+class FakeEngine implements InferenceEngine {
+  readonly loaded = new Map<string, { model: LoadedModel; observer: ModelObserver | undefined }>();
+  readonly disposed: string[] = [];
+  readonly warmups: (readonly Tensor[])[] = [];
+  loadError: Error | undefined;
+  inferError: Error | undefined;
+
+  async load(file: string, _signal: AbortSignal, observer?: ModelObserver): Promise<LoadedModel> {
+    if (this.loadError !== undefined) throw this.loadError;
+    const model: LoadedModel = {
+      signature: SIGNATURE,
+      infer: async (inputs) => {
+        this.warmups.push(inputs);
+        if (this.inferError !== undefined) throw this.inferError;
+        return [];
+      },
+      [Symbol.asyncDispose]: async () => void this.disposed.push(file),
+    };
+    this.loaded.set(file, { model, observer });
+    return model;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function setUp(options: { policy?: VersionPolicy; iterations?: number } = {}): {
+  manager: Manager;
+  repository: FakeRepository;
+  engine: FakeEngine;
+  clock: ManualClock;
+  events: ManagerEvent[];
+} {
+  const repository = new FakeRepository();
+  const engine = new FakeEngine();
+  const clock = new ManualClock();
+  const events: ManagerEvent[] = [];
+  const config = parseRuntimeConfig({
+    configVersion: 1,
+    service: { namespace: "default", name: "digits" },
+    models: [
+      {
+        name: "digits",
+        format: "onnx",
+        storageUri: "s3://models/digits",
+        warmup: { iterations: options.iterations ?? 1 },
+        ...(options.policy !== undefined && { versionPolicy: options.policy }),
+      },
+    ],
+  });
+  const [model] = config.models;
+  if (model === undefined) throw new Error("no model");
+  const manager = new Manager({
+    models: [{ config: model, repository, select: (available) => select(available, model.versionPolicy) }],
+    engine,
+    clock,
+    random: () => 0,
+    warmupTimeoutMs: 60_000,
+    report: (event) => events.push(event),
+  });
+  onTestFinished(() => manager[Symbol.asyncDispose]());
+  return { manager, repository, engine, clock, events };
+}
+
+function select(available: readonly number[], policy: VersionPolicy): VersionSelection {
+  if (policy.kind === "all") return { versions: available };
+  if (policy.kind === "latest") return { versions: available.slice(-policy.count) };
+  const missing = policy.versions.filter((version) => !available.includes(version));
+  const versions = policy.versions.filter((version) => available.includes(version));
+  if (missing.length === 0) return { versions };
+  return { versions, failure: new ReplicaFailureError("VersionNotFound", `no ${missing.join(", ")}`) };
+}
+
+const stateOf = (manager: Manager): unknown =>
+  manager.describe()[0]?.versions.map(({ version, state }) => `${version} ${state.kind}`);
+const kindsOf = (events: readonly ManagerEvent[]): string[] => events.map(({ kind }) => kind);
+
+describe("loading", () => {
+  test("lists, fetches, loads, warms up with zeros, and is ready only then", async () => {
+    const { manager, engine, events } = setUp();
+    expect(manager.isReady()).toBe(false);
+    expect(() => manager.acquire("digits")).toThrow(expect.objectContaining({ code: "Unavailable" }));
+    expect(() => manager.acquire("digits", 1)).toThrow(expect.objectContaining({ code: "Unavailable" }));
+    manager.start();
+    await settle();
+    expect(kindsOf(events)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(engine.warmups).toEqual([[{ name: "input", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) }]]);
+    expect(manager.isReady()).toBe(true);
+    expect(manager.models()).toEqual([
+      { name: "digits", platform: "onnx_onnxv1", availableVersions: [1], activeVersion: 1 },
+    ]);
+    using handle = manager.acquire("digits");
+    expect(handle).toMatchObject({ id: { name: "digits", version: 1 }, digest: "sha256:1", signature: SIGNATURE });
+  });
+
+  test("warms up as often as told, also never", async () => {
+    const often = setUp({ iterations: 3 });
+    often.manager.start();
+    await settle();
+    expect(often.engine.warmups).toHaveLength(3);
+    const never = setUp({ iterations: 0 });
+    never.manager.start();
+    await settle();
+    expect(never.engine.warmups).toHaveLength(0);
+    expect(never.manager.isReady()).toBe(true);
+  });
+
+  test("the newest aspired version first; it is active as soon as it answers, all must answer for ready", async () => {
+    const { manager, repository, events } = setUp({ policy: { kind: "all" } });
+    repository.versions = [1, 2, 10];
+    repository.fetchErrors.set(2, new ReplicaFailureError("StorageUnreachable", "no route"));
+    manager.start();
+    await settle();
+    expect(repository.calls).toEqual(["list", "fetch 10", "fetch 2", "fetch 1"]);
+    expect(stateOf(manager)).toEqual(["1 ready", "2 error", "10 ready"]);
+    expect(manager.models()[0]).toMatchObject({ availableVersions: [1, 10], activeVersion: 10 });
+    expect(manager.isReady()).toBe(false);
+    expect(kindsOf(events)).not.toContain("complete");
+    using pinned = manager.acquire("digits", 1);
+    expect(pinned.id.version).toBe(1);
+    expect(() => manager.acquire("digits", 2)).toThrow(
+      expect.objectContaining({ code: "Unavailable", message: expect.stringContaining("state Start") }),
+    );
+  });
+
+  test("shows how far a download is", async () => {
+    const { manager, repository } = setUp();
+    const gate = Promise.withResolvers<void>();
+    repository.gate = gate.promise;
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toEqual({
+      kind: "fetching",
+      progress: { bytesDone: 5, bytesTotal: 10 },
+    });
+    gate.resolve();
+    await settle();
+    expect(manager.isReady()).toBe(true);
+  });
+});
+
+describe("requests", () => {
+  test("for what is not served are told so", async () => {
+    const { manager } = setUp();
+    manager.start();
+    await settle();
+    expect(() => manager.acquire("nope")).toThrow(
+      expect.objectContaining({ code: "NotFound", message: 'there is no model "nope" here' }),
+    );
+    expect(() => manager.acquire("digits", 9)).toThrow(
+      expect.objectContaining({ code: "NotFound", message: 'model "digits" has no version 9 here, expected one of 1' }),
+    );
+    expect(() => manager.acquire("x".repeat(5_000))).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/^.{80,120}$/) }),
+    );
+  });
+
+  test("hold a version loaded until the last handle is returned", async () => {
+    const { manager, engine, events } = setUp();
+    manager.start();
+    await settle();
+    const first = manager.acquire("digits");
+    const second = manager.acquire("digits");
+    let isStopped = false;
+    const stopped = manager[Symbol.asyncDispose]().then(() => (isStopped = true));
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 quiescing"]);
+    expect(() => manager.acquire("digits")).toThrow(expect.objectContaining({ code: "Unavailable" }));
+    first[Symbol.dispose]();
+    // A handle that is returned twice counts once.
+    first[Symbol.dispose]();
+    await settle();
+    expect(engine.disposed).toEqual([]);
+    expect(isStopped).toBe(false);
+    second[Symbol.dispose]();
+    await stopped;
+    expect(engine.disposed).toEqual(["/models/1"]);
+    expect(stateOf(manager)).toEqual([]);
+    expect(kindsOf(events).slice(-2)).toEqual(["unloading", "unloaded"]);
+  });
+});
+
+describe("failures", () => {
+  test("of the listing are reported and tried again, later and later", async () => {
+    const { manager, repository, clock, events } = setUp();
+    repository.listError = new ReplicaFailureError("StorageAccessDenied", "denied");
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.listingFailure).toMatchObject({
+      reason: "StorageAccessDenied",
+      message: "denied",
+      count: 1,
+    });
+    const waits: (number | undefined)[] = [];
+    for (let turn = 0; turn < 7; turn++) {
+      const nextMs = clock.nextMs() ?? Number.NaN;
+      waits.push(nextMs - clock.now());
+      await clock.advance(nextMs - clock.now());
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(manager.isReady()).toBe(false);
+    repository.listError = undefined;
+    await clock.advance(30_000);
+    expect(manager.isReady()).toBe(true);
+    expect(manager.describe()[0]?.listingFailure).toBeUndefined();
+    expect(kindsOf(events).filter((kind) => kind === "failed")).toHaveLength(8);
+  });
+
+  test("of an unknown kind keep their text to the log", async () => {
+    const { manager, repository, events } = setUp();
+    repository.listError = new TypeError("secret detail");
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.listingFailure).toMatchObject({
+      reason: "InternalError",
+      message: expect.not.stringContaining("secret"),
+    });
+    expect(events[0]).toMatchObject({ kind: "failed", error: { cause: repository.listError } });
+  });
+
+  test("of a fetch keep the failure visible while it is tried again", async () => {
+    const { manager, repository, clock } = setUp();
+    repository.fetchErrors.set(1, new ReplicaFailureError("StorageUnreachable", "no route"));
+    manager.start();
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 error"]);
+    const gate = Promise.withResolvers<void>();
+    repository.gate = gate.promise;
+    await clock.advance(1_000);
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({
+      kind: "fetching",
+      failure: { reason: "StorageUnreachable", count: 1 },
+    });
+    gate.resolve();
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({ kind: "error", failure: { count: 2 } });
+    repository.fetchErrors.clear();
+    await clock.advance(2_000);
+    expect(manager.isReady()).toBe(true);
+  });
+
+  test("that trying again does not mend are looked at once a minute, and a newer version mends them", async () => {
+    const { manager, repository, engine, clock } = setUp();
+    engine.loadError = new ReplicaFailureError("InvalidModel", "no model");
+    manager.start();
+    await settle();
+    expect(clock.nextMs()).toBe(60_000);
+    engine.loadError = undefined;
+    repository.versions = [1, 2];
+    await clock.advance(60_000);
+    // The version that failed is not aspired any more, and forgotten.
+    expect(stateOf(manager)).toEqual(["2 ready"]);
+    expect(manager.isReady()).toBe(true);
+  });
+
+  test("of the warm-up say what the model said, and free what was loaded", async () => {
+    const { manager, engine } = setUp();
+    engine.inferError = new ServingError(
+      "InvalidArgument",
+      "the model's operator Reshape cannot work with these inputs",
+    );
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({
+      kind: "error",
+      failure: {
+        reason: "WarmupFailed",
+        message:
+          "the model could not answer the synthetic request: the model's operator Reshape cannot work with these inputs",
+      },
+    });
+    expect(engine.disposed).toEqual(["/models/1"]);
+  });
+
+  test("versions that are missing are reported while the others serve", async () => {
+    const { manager, repository, clock } = setUp({ policy: { kind: "specific", versions: [1, 3] } });
+    repository.versions = [1, 2];
+    manager.start();
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 ready"]);
+    expect(manager.describe()[0]?.listingFailure).toMatchObject({ reason: "VersionNotFound", message: "no 3" });
+    expect(manager.isReady()).toBe(false);
+    using handle = manager.acquire("digits");
+    expect(handle.id.version).toBe(1);
+    repository.versions = [1, 2, 3];
+    await clock.advance(1_000);
+    expect(stateOf(manager)).toEqual(["1 ready", "3 ready"]);
+    expect(manager.isReady()).toBe(true);
+  });
+
+  test("a version that crashes is loaded again", async () => {
+    const { manager, engine, clock, events } = setUp();
+    manager.start();
+    await settle();
+    engine.loaded.get("/models/1")?.observer?.crashed(new ReplicaFailureError("OutOfMemory", "no memory left"));
+    expect(manager.isReady()).toBe(false);
+    expect(() => manager.acquire("digits")).toThrow(expect.objectContaining({ code: "Unavailable" }));
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({
+      kind: "error",
+      failure: { reason: "OutOfMemory" },
+    });
+    expect(engine.disposed).toEqual(["/models/1"]);
+    await clock.advance(1_000);
+    expect(manager.isReady()).toBe(true);
+    expect(kindsOf(events).slice(-6)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+  });
+
+  test("a crash during warm-up counts as what it is", async () => {
+    const { manager, engine } = setUp();
+    engine.inferError = new ServingError("Unavailable", "the model has crashed");
+    const load = engine.load.bind(engine);
+    engine.load = async (file, signal, observer) => {
+      const model = await load(file, signal, observer);
+      observer?.crashed(new ReplicaFailureError("OutOfMemory", "no memory left"));
+      return model;
+    };
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({ failure: { reason: "OutOfMemory" } });
+  });
+});
+
+describe("stopping", () => {
+  test("gives up what is being fetched", async () => {
+    const { manager, repository, events } = setUp();
+    repository.gate = new Promise(() => undefined);
+    manager.start();
+    await settle();
+    await manager[Symbol.asyncDispose]();
+    expect(stateOf(manager)).toEqual([]);
+    expect(kindsOf(events)).toEqual(["listed", "fetching"]);
+  });
+
+  test("needs no start", async () => {
+    const { manager } = setUp();
+    await manager[Symbol.asyncDispose]();
+    expect(manager.isReady()).toBe(false);
+  });
+});
