@@ -73,7 +73,7 @@ export function parseStorageUri(uri: string): StorageUri {
 export function redactUri(uri: string): string {
   const end = uri.search(/[?#]/);
   const shown = (end === -1 ? uri : uri.slice(0, end))
-    .replace(/^([a-z0-9+.-]*:?[/\\]*)[^/\\]*@/i, "$1")
+    .replace(/^((?:[a-z0-9+.-]*:)?[/\\]+)?[^/\\]*@/i, "$1")
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "?");
   return shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
