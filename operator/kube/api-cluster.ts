@@ -10,7 +10,7 @@ import {
   type Cluster,
   type FieldPath,
 } from "./cluster.ts";
-import { appliedOwns, digestOf, valueAt } from "./digest.ts";
+import { appliedOwns, digestOf, forCache, valueAt } from "./digest.ts";
 import { eventObject } from "./event-object.ts";
 import { listPageOf } from "./list-watch.ts";
 import { controllerOf, referenceTo, type KubeObject, type ObjectReference } from "./object.ts";
@@ -27,6 +27,7 @@ export interface ApiClusterOptions {
 
 const APPLY = "application/apply-patch+yaml";
 const PAGE_SIZE = 500;
+const MAX_HAND_OVER_TRIES = 5;
 
 /** The cluster behind an API server. */
 export function createApiCluster(options: ApiClusterOptions): Cluster {
@@ -66,14 +67,27 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     await sendApply({ apiVersion, kind, metadata, ...fields }, HAND_OVER_FIELD_MANAGER, signal);
   };
 
-  /** Hands over what our last apply owns and this one leaves out. Needs the object as it is, not as it was cached. */
-  const handOver = async (desired: KubeObject, live: KubeObject, paths: readonly FieldPath[], signal?: AbortSignal) => {
-    const dropped = paths.filter(
-      (path) =>
-        valueAt(desired, path) === undefined && appliedOwns(live.metadata, path) && valueAt(live, path) !== undefined,
-    );
-    if (dropped.length === 0) return;
-    await handOverField(live, objectWith(dropped.map((path) => [path, valueAt(live, path)])), signal);
+  /**
+   * The object as it is now, after what our last apply owns and this one leaves out was handed over. Nothing is handed
+   * over where somebody else has the name.
+   */
+  const freshWithHandOver = async (desired: KubeObject, paths: readonly FieldPath[], signal?: AbortSignal) => {
+    for (let tries = 1; ; tries += 1) {
+      const live = await get(referenceTo(desired), signal);
+      if (live === undefined || !mayApply(desired, live)) return live;
+      const dropped = paths.filter(
+        (path) =>
+          valueAt(desired, path) === undefined && appliedOwns(live.metadata, path) && valueAt(live, path) !== undefined,
+      );
+      if (dropped.length === 0) return live;
+      try {
+        await handOverField(live, objectWith(dropped.map((path) => [path, valueAt(live, path)])), signal);
+        return live;
+      } catch (error) {
+        // Controllers write the status of such objects all the time.
+        if (!isStatus(error, 409) || tries === MAX_HAND_OVER_TRIES) throw error;
+      }
+    }
   };
 
   const apply: Cluster["apply"] = async <T extends KubeObject>(
@@ -89,19 +103,18 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     // Caches may be filtered or late: before anything is made, look whether the name is free; before fields are handed
     // over, look who owns them.
     if (live === undefined || paths.some((path) => valueAt(desired, path) === undefined)) {
-      live = await get(referenceTo(desired), signal);
+      live = await freshWithHandOver(desired, paths, signal);
       if (live !== undefined && !mayApply(desired, live)) return { kind: "notOwned", object: live as T };
     }
-    if (live !== undefined) await handOver(desired, live, paths, signal);
 
     const known = live?.metadata.uid;
     // With the uid the API server refuses (409) to make anew what was deleted meanwhile.
     const body = known === undefined ? desired : { ...desired, metadata: { ...desired.metadata, uid: known } };
     const { object, created } = await sendApply(body, FIELD_MANAGER, signal);
-    const before = memory.resourceVersionOf(object.metadata.uid);
+    const isSame =
+      object.metadata.resourceVersion === memory.resourceVersionOf(object.metadata.uid) ||
+      (live !== undefined && contentOf(object) === contentOf(live));
     memory.remember(object, desiredDigest);
-    const version = object.metadata.resourceVersion;
-    const isSame = version === live?.metadata.resourceVersion || version === before;
     return { kind: created ? "created" : isSame ? "unchanged" : "updated", object: object as T };
   };
 
@@ -202,6 +215,13 @@ function objectPath(reference: ObjectReference, subresource?: string): string {
 /** Whether `live` belongs to whom `desired` is to belong to. Where `desired` has no controlling owner, nobody may control it. */
 function mayApply(desired: KubeObject, live: KubeObject): boolean {
   return controllerOf(live)?.uid === controllerOf(desired)?.uid;
+}
+
+/** What of an object an apply can change: neither its status nor what the API server counts. */
+function contentOf(object: KubeObject): string {
+  const { metadata, status: _status, ...rest } = forCache(object) as KubeObject & { status?: unknown };
+  const { resourceVersion: _version, appliedDigest: _digest, ...kept } = metadata;
+  return canonicalJson({ ...rest, metadata: kept });
 }
 
 function isStatus(error: unknown, status: number): error is ApiError {
