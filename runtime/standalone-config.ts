@@ -1,16 +1,23 @@
-import { parseRuntimeConfig, parseRuntimeConfigText, type RuntimeConfig } from "../common/runtime-config.ts";
-import { ConfigError } from "../common/runtime-config.ts";
+import {
+  ConfigError,
+  parseRuntimeConfig,
+  parseRuntimeConfigText,
+  type RuntimeConfig,
+} from "../common/runtime-config.ts";
 
 /**
- * The configuration of a replica that serves one model and has no operator. Throws ConfigError, for a `name` that cannot
- * be in a URL for example.
+ * The configuration of a replica that serves one model and has no operator. `name` is that of the model in URLs, by
+ * default made of its place; `endpoint` is the address of an S3-compatible server, by default AWS.
+ * Throws ConfigError, for a name that cannot be in a URL for example.
  */
-export function standaloneConfig(storageUri: string, name?: string): RuntimeConfig {
-  const model = name === undefined || name === "" ? modelNameOf(storageUri) : name;
+export function standaloneConfig(
+  storageUri: string,
+  { name = modelNameOf(storageUri), endpoint }: { readonly name?: string; readonly endpoint?: string } = {},
+): RuntimeConfig {
   return parseRuntimeConfig({
     configVersion: 1,
-    service: { namespace: "default", name: model },
-    models: [{ name: model, format: "onnx", storageUri }],
+    service: { namespace: "default", name },
+    models: [{ name, format: "onnx", storageUri, storage: endpoint === undefined ? {} : { endpoint } }],
   });
 }
 
@@ -38,7 +45,8 @@ export function configOf(told: {
   readonly modelName: string;
 }): RuntimeConfig {
   if (told.configText !== undefined) return parseRuntimeConfigText(told.configText);
-  if (told.storageUri !== "") return standaloneConfig(told.storageUri, told.modelName);
+  if (told.storageUri !== "")
+    return standaloneConfig(told.storageUri, told.modelName === "" ? {} : { name: told.modelName });
   throw new ConfigError(
     "nothing says what to serve: set LOCKSTEP_CONFIG to a configuration file, or LOCKSTEP_STORAGE_URI to where a model is, such as s3://bucket/prefix or file:///models/digits",
   );

@@ -1,0 +1,64 @@
+import { z } from "zod";
+
+/** A tensor as the Open Inference Protocol writes it in JSON. */
+export interface JsonTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly datatype: string;
+  readonly data: readonly unknown[];
+}
+
+/** What a model says of an input or output. */
+export interface JsonTensorSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly datatype: string;
+}
+
+const tensor = z.object({
+  name: z.string(),
+  shape: z.array(z.int().min(0)),
+  datatype: z.string(),
+  data: z.array(z.unknown()),
+});
+/** `samples.json` beside the versions of a model: per version, a request, and the outputs that are expected. */
+const samples = z.record(z.string(), z.object({ request: z.object({ inputs: z.array(tensor).min(1) }) }));
+
+/** The first row of a version's sample in the text of `samples.json`; undefined if there is none that fits. */
+export function sampleInputs(
+  text: string,
+  version: number,
+  inputs: readonly JsonTensorSpec[],
+): readonly JsonTensor[] | undefined {
+  let sample: readonly JsonTensor[] | undefined;
+  try {
+    sample = samples.parse(JSON.parse(text))[String(version)]?.request.inputs;
+  } catch {
+    return undefined;
+  }
+  const fits = inputs.every(({ name, datatype }) =>
+    sample?.some((own) => own.name === name && own.datatype === datatype),
+  );
+  return sample !== undefined && fits && sample.length === inputs.length ? firstRow(sample) : undefined;
+}
+
+/** A request that any model with these inputs should be able to answer: zeros, and 1 for each dimension that is free. */
+export function syntheticJsonInputs(inputs: readonly JsonTensorSpec[]): readonly JsonTensor[] {
+  return inputs.map(({ name, shape: spec, datatype }) => {
+    const shape = spec.map((dim) => (dim < 0 ? 1 : dim));
+    const element = datatype === "BYTES" ? "some text" : datatype === "BOOL" ? false : 0;
+    const length = shape.reduce((product, dim) => product * dim, 1);
+    return { name, shape, datatype, data: Array.from({ length }, () => element) };
+  });
+}
+
+/** One row of each, if all have the same number of rows, so that the line to copy is short. */
+function firstRow(tensors: readonly JsonTensor[]): readonly JsonTensor[] {
+  const rows = tensors[0]?.shape[0] ?? 0;
+  if (rows < 2 || !tensors.every(({ shape }) => shape[0] === rows)) return tensors;
+  return tensors.map((own) => ({
+    ...own,
+    shape: [1, ...own.shape.slice(1)],
+    data: own.data.slice(0, own.data.length / rows),
+  }));
+}
