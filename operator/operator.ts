@@ -5,8 +5,7 @@ import { LEADER_ELECTION_TIMING, LeaderElector, type LeaderElectionTiming } from
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
 import { createApiCluster } from "./kube/api-cluster.ts";
-import { createKubeClient } from "./kube/client.ts";
-import type { Cluster } from "./kube/cluster.ts";
+import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
 import { createOperatorMetrics } from "./metrics.ts";
@@ -24,8 +23,8 @@ export interface OperatorOptions {
   readonly logger: Logger;
   /** Called when the lead is lost: the process must end, since another one may lead by now. */
   readonly onLost: () => void;
-  /** What stands between the reconciler and the API server; tests put faults there. Default: nothing. */
-  readonly wrapCluster?: (cluster: Cluster) => Cluster;
+  /** What stands between the operator and the API server; tests put faults there. Default: nothing. */
+  readonly wrapClient?: (client: KubeClient) => KubeClient;
   /** Who asks the replicas. Default: HTTP to their admin port. */
   readonly replicas?: ReplicaObserver;
 }
@@ -45,7 +44,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const { config, connection, logger } = options;
   const stopping = new AbortController();
   const identity = `${config.POD_NAME || "operator"}_${randomUUID()}`;
-  const client = createKubeClient({ connection });
+  const direct = createKubeClient({ connection });
+  const client = options.wrapClient?.(direct) ?? direct;
   const queue = new WorkQueue();
   const replicas = options.replicas ?? createReplicaObserver();
   const world = createInformedWorld({
@@ -90,7 +90,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     });
     const reconciler = new Reconciler({
       world,
-      cluster: options.wrapCluster?.(cluster) ?? cluster,
+      cluster,
       replicas,
       config,
       logger,

@@ -3,7 +3,6 @@ import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { createLogger } from "../../common/logger.ts";
 import { readOperatorConfig } from "../../operator/config.ts";
 import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
-import type { Cluster } from "../../operator/kube/cluster.ts";
 import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { pathOf, RESOURCES, type Resource } from "../../operator/kube/resources.ts";
@@ -36,7 +35,10 @@ export interface Sandbox {
   patch(resource: Resource, name: string, change: object, subresource?: string): Promise<void>;
   remove(resource: Resource, name: string): Promise<void>;
   /** Starts an operator that watches this namespace alone. Stopped by {@link close} if not before. */
-  operator(options?: { wrapCluster?: (cluster: Cluster) => Cluster; replicas?: ReplicaObserver }): Promise<Operator>;
+  operator(options?: {
+    wrapClient?: (client: KubeClient) => KubeClient;
+    replicas?: ReplicaObserver;
+  }): Promise<Operator>;
   close(): Promise<void>;
 }
 
