@@ -1,0 +1,57 @@
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { ServingError } from "../errors.ts";
+
+/** How long a refused connection stays open for its answer to be read, in ms. */
+const REFUSED_LINGER_MS = 250;
+
+/** What is wrong with a connection on which no valid request arrived. */
+export interface ConnectionFailure {
+  readonly status: number;
+  readonly error: ServingError;
+}
+
+/** Tells what an error of node's HTTP parser or its timeouts means for the client; undefined if nobody is there to be told. */
+export function connectionFailureOf(error: NodeJS.ErrnoException): ConnectionFailure | undefined {
+  const { code = "" } = error;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return {
+      status: 408,
+      error: new ServingError("RequestTimeout", "request: expected all of it within the time allowed, got a part"),
+    };
+  }
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return {
+      status: 431,
+      error: new ServingError("InvalidArgument", "headers: expected at most 16 KiB, got more"),
+    };
+  }
+  if (code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") {
+    return {
+      status: 413,
+      error: new ServingError("PayloadTooLarge", "chunk extensions: expected at most 16 KiB, got more"),
+    };
+  }
+  if (code.startsWith("HPE_")) {
+    return {
+      status: 400,
+      error: new ServingError("InvalidArgument", "request: expected HTTP/1.1 as RFC 9112 has it, got something else"),
+    };
+  }
+  return undefined;
+}
+
+/** Answers on a connection that has no request to answer, and closes it. */
+export function refuseConnection(socket: Duplex, failure: ConnectionFailure): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify({ error: failure.error.message });
+  socket.end(
+    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? "Error"}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+  // Closing at once could reset the connection before the client has read the answer.
+  setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+}

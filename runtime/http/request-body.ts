@@ -1,0 +1,125 @@
+import type { IncomingMessage } from "node:http";
+import { ServingError } from "../errors.ts";
+import { bodyTooLarge } from "./request-head.ts";
+
+/** Each piece of a body costs time, however small it is: after so many they must not be tiny. */
+const FREE_PIECES = 4_096;
+const LEAST_PIECE_BYTES = 64;
+
+/** Bytes of bodies that all requests together may keep. */
+export class BodyBudget {
+  #free: number;
+
+  constructor(sizeBytes: number) {
+    this.#free = sizeBytes;
+  }
+
+  /** Throws ServingError (ResourceExhausted) if there is no room. What was taken must be given back. */
+  take(sizeBytes: number): void {
+    if (sizeBytes > this.#free) {
+      throw new ServingError(
+        "ResourceExhausted",
+        "body: expected room for it in memory, got none: too many large requests",
+      );
+    }
+    this.#free -= sizeBytes;
+  }
+
+  giveBack(sizeBytes: number): void {
+    this.#free += sizeBytes;
+  }
+}
+
+/** What bounds the reading of a body. */
+export interface BodyLimits {
+  readonly maxBodyBytes: number;
+  readonly budget: BodyBudget;
+  /** Told of the bytes that were taken from the budget. */
+  readonly onTaken: (sizeBytes: number) => void;
+}
+
+/**
+ * Reads a whole body. Rejects with ServingError: PayloadTooLarge, ResourceExhausted, InvalidArgument for a flood of
+ * tiny pieces, Cancelled if the client goes away first, or the reason of `signal`. After a rejection the rest of the
+ * body is unread and the request is paused.
+ */
+export function readBody(request: IncomingMessage, limits: BodyLimits, signal: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let sizeBytes = 0;
+
+    const stop = (): void => {
+      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+      signal.removeEventListener("abort", onAbort);
+    };
+    const fail = (error: unknown): void => {
+      stop();
+      request.pause();
+      reject(error);
+    };
+    const onData = (piece: Buffer): void => {
+      try {
+        pieces.push(piece);
+        if (sizeBytes + piece.length > limits.maxBodyBytes) throw bodyTooLarge(limits.maxBodyBytes);
+        limits.budget.take(piece.length);
+        sizeBytes += piece.length;
+        limits.onTaken(piece.length);
+        if (pieces.length > FREE_PIECES && sizeBytes < pieces.length * LEAST_PIECE_BYTES) throw tooFine();
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const onEnd = (): void => {
+      stop();
+      const [only] = pieces;
+      resolve(only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces, sizeBytes));
+    };
+    const onClose = (): void => {
+      fail(new ServingError("Cancelled", "body: expected all of it, got a closed connection"));
+    };
+    const onAbort = (): void => {
+      fail(signal.reason);
+    };
+
+    if (signal.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    signal.addEventListener("abort", onAbort, { once: true });
+    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  });
+}
+
+function tooFine(): ServingError {
+  return new ServingError(
+    "InvalidArgument",
+    `body: expected pieces of at least ${LEAST_PIECE_BYTES} bytes on average, got smaller ones`,
+  );
+}
+
+/**
+ * Reads on and throws away, so that a client that is still sending sees the answer instead of a reset connection.
+ * Resolves at the end of the body, after `lingerMs`, or when the body comes in too many pieces.
+ */
+export function discardBody(request: IncomingMessage, lingerMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    let pieces = 0;
+    const stop = (): void => {
+      clearTimeout(timer);
+      request.off("data", onData).off("end", stop).off("close", stop);
+      request.pause();
+      resolve();
+    };
+    const onData = (): void => {
+      if (++pieces > FREE_PIECES) stop();
+    };
+    const timer = setTimeout(stop, lingerMs);
+    request.on("data", onData).on("end", stop).on("close", stop).on("error", ignore);
+    request.resume();
+    if (request.readableEnded || request.destroyed) stop();
+  });
+}
+
+function ignore(): void {
+  // The connection's end is all that matters, and it is told by close.
+}

@@ -1,0 +1,90 @@
+import type { Signature, Tensor, TensorSpec } from "../core/tensor.ts";
+import { ServingError } from "../errors.ts";
+import type { CheckedRequest, InferRequest } from "./infer-request.ts";
+import { describeShape, quoteName, quoteNames } from "./wording.ts";
+
+/**
+ * Checks a request against the signature of the model that shall answer it, and puts its inputs into the signature's
+ * order. Throws ServingError (InvalidArgument), which names the tensor, what was expected and what was got.
+ */
+export function checkRequest(request: InferRequest, signature: Signature): CheckedRequest {
+  return {
+    inputs: checkInputs(
+      request.inputs.map(({ tensor }) => tensor),
+      signature.inputs,
+    ),
+    outputs: checkOutputs(
+      request.outputs?.map(({ name }) => name),
+      signature.outputs,
+    ),
+  };
+}
+
+function checkInputs(given: readonly Tensor[], specs: readonly TensorSpec[]): Tensor[] {
+  const byName = new Map<string, Tensor>();
+  for (const tensor of given) {
+    if (byName.has(tensor.name)) throw twice("input", tensor.name);
+    byName.set(tensor.name, tensor);
+  }
+  const inputs: Tensor[] = [];
+  for (const spec of specs) {
+    const tensor = byName.get(spec.name);
+    if (tensor === undefined) {
+      throw new ServingError(
+        "InvalidArgument",
+        `inputs: expected ${quoteNames(specs.map(({ name }) => name))}, got no ${quoteName(spec.name)}`,
+      );
+    }
+    byName.delete(spec.name);
+    checkInput(tensor, spec);
+    inputs.push(tensor);
+  }
+  for (const name of byName.keys()) throw unknown("input", name, specs);
+  return inputs;
+}
+
+function checkInput({ name, datatype, shape }: Tensor, spec: TensorSpec): void {
+  if (datatype !== spec.datatype) {
+    throw new ServingError(
+      "InvalidArgument",
+      `input ${quoteName(name)}: expected datatype ${spec.datatype}, got ${datatype}`,
+    );
+  }
+  if (!fitsShape(shape, spec.shape)) {
+    const rank = spec.shape.length;
+    const rankHint = shape.length === rank ? "" : ` (${rank} dimensions, not ${shape.length})`;
+    const dynamicHint = spec.shape.includes(-1) ? ", where -1 is any length" : "";
+    throw new ServingError(
+      "InvalidArgument",
+      `input ${quoteName(name)}: expected shape ${describeShape(spec.shape)}${dynamicHint}, got ${describeShape(shape)}${rankHint}`,
+    );
+  }
+}
+
+/** Whether a tensor of this shape is what the signature asks for. */
+export function fitsShape(shape: readonly number[], spec: readonly number[]): boolean {
+  return shape.length === spec.length && spec.every((length, axis) => length === -1 || length === shape[axis]);
+}
+
+function checkOutputs(wanted: readonly string[] | undefined, specs: readonly TensorSpec[]): string[] {
+  if (wanted === undefined) return specs.map(({ name }) => name);
+  const known = new Set(specs.map(({ name }) => name));
+  const seen = new Set<string>();
+  for (const name of wanted) {
+    if (!known.has(name)) throw unknown("output", name, specs);
+    if (seen.has(name)) throw twice("output", name);
+    seen.add(name);
+  }
+  return [...seen];
+}
+
+function twice(kind: "input" | "output", name: string): ServingError {
+  return new ServingError("InvalidArgument", `${kind} ${quoteName(name)}: expected once, got twice`);
+}
+
+function unknown(kind: "input" | "output", name: string, specs: readonly TensorSpec[]): ServingError {
+  return new ServingError(
+    "InvalidArgument",
+    `${kind}s: expected ${quoteNames(specs.map((spec) => spec.name))}, got ${quoteName(name)}`,
+  );
+}

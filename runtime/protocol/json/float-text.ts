@@ -1,0 +1,119 @@
+/** A floating-point format narrower than a double, as its printing sees it. */
+interface NarrowText {
+  readonly round: (value: number) => number;
+  /** Integers below it are all there, so that none has a shorter text than its own digits. */
+  readonly integerLimit: number;
+  /** From here up to 1e21, every decimal of `fewestDigits` digits survives the format: fewer need not be tried. */
+  readonly least: number;
+  readonly fewestDigits: number;
+  /** So many digits tell every value from its neighbours. */
+  readonly mostDigits: number;
+}
+
+const BINARY32: NarrowText = { round: Math.fround, integerLimit: 2 ** 24, least: 1e-7, fewestDigits: 6, mostDigits: 9 };
+const BINARY16: NarrowText = {
+  round: Math.f16round,
+  integerLimit: 2 ** 11,
+  least: 2 ** -14,
+  fewestDigits: 3,
+  mostDigits: 5,
+};
+
+const LARGEST = 1e21;
+const LARGEST_EXACT_POWER = 22;
+/** From 1e-22 on. */
+const POWERS_OF_TEN = Float64Array.from({ length: 2 * LARGEST_EXACT_POWER + 1 }, (_, index) =>
+  Number(`1e${index - LARGEST_EXACT_POWER}`),
+);
+
+/** A decimal number: `digits` / 10^`decimals`, of at most nine digits; `decimals` is at most 22 and may be negative. */
+export class ShortDecimal {
+  digits = 0;
+  decimals = 0;
+
+  /** Becomes the shortest decimal of a positive single; false if its magnitude is too odd for this way of finding it. */
+  fromSingle(magnitude: number): boolean {
+    return this.#find(magnitude, BINARY32);
+  }
+
+  /** The same for a positive value of binary16. */
+  fromHalf(magnitude: number): boolean {
+    return this.#find(magnitude, BINARY16);
+  }
+
+  #find(magnitude: number, format: NarrowText): boolean {
+    if (magnitude < format.least || magnitude >= LARGEST) return false;
+    const exponent = decimalExponent(magnitude);
+    for (let digits = format.fewestDigits; digits <= format.mostDigits; digits++) {
+      const decimals = digits - 1 - exponent;
+      const isFraction = decimals > 0;
+      const power = powerOfTen(isFraction ? decimals : -decimals);
+      const scaled = Math.round(isFraction ? magnitude * power : magnitude / power);
+      const decimal = isFraction ? scaled / power : scaled * power;
+      if (format.round(decimal) === magnitude && !(isFraction && isBetween(decimal, magnitude, format))) {
+        this.#set(scaled | 0, decimals);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Takes a decimal, without zeros at the end of its digits. */
+  #set(digits: number, decimals: number): void {
+    this.digits = digits;
+    this.decimals = decimals;
+    for (;;) {
+      const tenth = (this.digits / 10) | 0;
+      if (tenth * 10 !== this.digits) return;
+      this.digits = tenth;
+      this.decimals--;
+    }
+  }
+}
+
+/** The shortest decimal that reads as this finite single and no other; of several the nearest. */
+export function textOfSingle(value: number): string {
+  return shortestText(value, BINARY32);
+}
+
+/** The same for a finite value of binary16. */
+export function textOfHalf(value: number): string {
+  return shortestText(value, BINARY16);
+}
+
+/** The shortest decimal that reads as this finite double; unlike String, with the sign of a negative zero. */
+export function textOfDouble(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** Tries one digit more until the text reads as the value, for any magnitude. */
+function shortestText(value: number, format: NarrowText): string {
+  if (Math.abs(value) < format.integerLimit && Number.isInteger(value)) return textOfDouble(value);
+  let decimal = 0;
+  for (let digits = 1; digits <= format.mostDigits; digits++) {
+    decimal = Number(value.toExponential(digits - 1));
+    if (format.round(decimal) === value && !isBetween(decimal, value, format)) break;
+  }
+  // Of so few digits, the decimal is the shortest text of its own double.
+  return String(decimal);
+}
+
+/** Whether the double is halfway to a neighbour: then the decimal may be beyond, for a reader that rounds only once. */
+function isBetween(decimal: number, value: number, format: NarrowText): boolean {
+  if (decimal === value) return false;
+  const mirrored = 2 * decimal - value;
+  return format.round(mirrored) === mirrored;
+}
+
+/** The exponent of the power of ten at or below a magnitude. */
+function decimalExponent(magnitude: number): number {
+  let exponent = Math.floor(Math.log10(magnitude));
+  // Next to a power of ten the logarithm may round to the other side.
+  if (magnitude < powerOfTen(exponent)) exponent--;
+  else if (magnitude >= powerOfTen(exponent + 1)) exponent++;
+  return exponent;
+}
+
+function powerOfTen(exponent: number): number {
+  return POWERS_OF_TEN[exponent + LARGEST_EXACT_POWER] as number;
+}
