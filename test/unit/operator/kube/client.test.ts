@@ -112,8 +112,14 @@ describe("a request", () => {
     await expect(client.send({ method: "GET", path: "/x", timeoutMs: 50 })).rejects.toMatchObject({
       status: 0,
       reason: "Timeout",
-      message: "the API server did not answer in time: not done within 50 ms",
+      message: "the API server did not answer in time",
     });
+  });
+
+  test("goes on over another connection when one is dead", async () => {
+    const { server, client } = await start(inTurn(() => {}, accept));
+    expect(await client.send({ method: "GET", path: "/x", timeoutMs: 1_500 })).toMatchObject({ status: 200 });
+    expect(server.requests).toHaveLength(2);
   });
 
   test("ends with its signal, with the reason of that", async () => {
