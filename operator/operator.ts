@@ -131,18 +131,21 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     startWork();
   }
 
+  async function shutDown(): Promise<void> {
+    stopping.abort(new Error("the operator stops"));
+    await work;
+    // Only now: whoever leads next must not meet writes of ours.
+    election.abort();
+    await term;
+    await world.stop();
+    await Promise.all([server.close(), replicas.close(), client.close()]);
+  }
+
+  let stopped: Promise<void> | undefined;
   return {
     port: server.port,
     leading: leading.promise,
-    async stop() {
-      stopping.abort(new Error("the operator stops"));
-      await work;
-      // Only now: whoever leads next must not meet writes of ours.
-      election.abort();
-      await term;
-      await world.stop();
-      await Promise.all([server.close(), replicas.close(), client.close()]);
-    },
+    stop: () => (stopped ??= shutDown()),
   };
 }
 

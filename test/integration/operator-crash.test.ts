@@ -158,6 +158,7 @@ function isFinal(scenario: Scenario, state: State): boolean {
 describe.concurrent("an operator that is killed", () => {
   test.for(SCENARIOS)(
     "$name: the end is the same, wherever it was killed",
+    { timeout: 300_000 },
     async (scenario, { expect, onTestFinished }) => {
       const sandbox = await openSandbox("crash");
       onTestFinished(() => sandbox.close());
@@ -196,6 +197,5 @@ describe.concurrent("an operator that is killed", () => {
       expect(differences).toEqual([]);
       expect(writes).toBeGreaterThan(scenario.name === "delete" ? -1 : 0);
     },
-    300_000,
   );
 });
