@@ -39,7 +39,8 @@ export function sampleInputs(
   const fits = inputs.every(({ name, datatype }) =>
     sample?.some((own) => own.name === name && own.datatype === datatype),
   );
-  return sample !== undefined && fits && sample.length === inputs.length ? firstRow(sample) : undefined;
+  if (sample === undefined || !fits || sample.length !== inputs.length) return undefined;
+  return firstRow(sample).map((own) => (own.datatype === "FP32" ? { ...own, data: own.data.map(shortest) } : own));
 }
 
 /** A request that any model with these inputs should be able to answer: zeros, and 1 for each dimension that is free. */
@@ -50,6 +51,16 @@ export function syntheticJsonInputs(inputs: readonly JsonTensorSpec[]): readonly
     const length = shape.reduce((product, dim) => product * dim, 1);
     return { name, shape, datatype, data: Array.from({ length }, () => element) };
   });
+}
+
+/** The shortest decimal number that is the same FP32: 5.1, not 5.099999904632568. */
+function shortest(value: unknown): unknown {
+  if (typeof value !== "number") return value;
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === Math.fround(value)) return short;
+  }
+  return value;
 }
 
 /** One row of each, if all have the same number of rows, so that the line to copy is short. */

@@ -1,0 +1,145 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { ServableId } from "../../../../runtime/core/servable.ts";
+import { ReplicaFailureError } from "../../../../runtime/errors.ts";
+import { RUNTIME_METRICS, type MetricSpec } from "../../../../runtime/monitoring/metric-table.ts";
+import { RuntimeMetrics } from "../../../../runtime/monitoring/runtime-metrics.ts";
+
+const ID: ServableId = { name: "digits", version: 2 };
+
+function setUp(): RuntimeMetrics {
+  const metrics = new RuntimeMetrics({
+    models: ["digits"],
+    build: { version: "1.2.3", node: "26.0.0", onnxruntime: "1.30.0" },
+  });
+  onTestFinished(() => metrics[Symbol.dispose]());
+  return metrics;
+}
+
+/** The value of a series, written as it is on the page; undefined if there is none. */
+async function valueOf(metrics: RuntimeMetrics, series: string): Promise<number | undefined> {
+  const { body } = await metrics.render();
+  const line = body.split("\n").find((candidate) => candidate.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length + 1));
+}
+
+function makeAvailable(metrics: RuntimeMetrics): void {
+  metrics.observeManager({ kind: "loading", id: ID, sizeBytes: 21_020, fetchMs: 5 });
+  metrics.observeManager({ kind: "available", id: ID, digest: "sha256:ab", totalMs: 250 });
+}
+
+describe("the table", () => {
+  const specs: MetricSpec[] = Object.values(RUNTIME_METRICS);
+
+  test("is what the page describes", async () => {
+    const { body, contentType } = await setUp().render();
+    expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/);
+    const described = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => ({ name, type }));
+    expect(described).toHaveLength(specs.length);
+    expect(described).toEqual(expect.arrayContaining(specs.map(({ name, type }) => ({ name, type }))));
+  });
+
+  test.each(specs)("$name follows the conventions", (spec) => {
+    expect(spec.name).toMatch(/^(lockstep|process|nodejs)_[a-z_]+$/);
+    expect(spec.name.endsWith("_total")).toBe(spec.type === "counter");
+    expect(spec.help).toMatch(/\.$/);
+    expect(spec.buckets ?? []).toHaveLength(Math.min(10, spec.buckets?.length ?? 0));
+    expect(spec.buckets !== undefined).toBe(spec.type === "histogram");
+  });
+});
+
+describe("requests", () => {
+  test("are counted and timed by model, version, protocol and outcome", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    metrics.observeRequest({ model: "digits", version: 2, protocol: "v2", code: "OK", durationMs: 3 });
+    metrics.observeRequest({ model: "digits", version: 2, protocol: "v2", code: "OK", durationMs: 20_000 });
+    metrics.observeRequest({ model: "digits", version: 2, protocol: "v2", code: "InvalidArgument", durationMs: 1 });
+    const labels = 'model="digits",version="2",protocol="v2"';
+    expect(await valueOf(metrics, `lockstep_requests_total{${labels},code="OK"}`)).toBe(2);
+    expect(await valueOf(metrics, `lockstep_requests_total{${labels},code="InvalidArgument"}`)).toBe(1);
+    expect(await valueOf(metrics, `lockstep_request_duration_seconds_bucket{le="0.005",${labels}}`)).toBe(2);
+    expect(await valueOf(metrics, `lockstep_request_duration_seconds_count{${labels}}`)).toBe(3);
+    expect(await valueOf(metrics, `lockstep_request_duration_seconds_sum{${labels}}`)).toBeCloseTo(20.004);
+  });
+
+  test("are counted from zero for a version that is available", async () => {
+    const metrics = setUp();
+    const series = 'lockstep_requests_total{model="digits",version="2",protocol="v2",code="OK"}';
+    expect(await valueOf(metrics, series)).toBeUndefined();
+    makeAvailable(metrics);
+    expect(await valueOf(metrics, series)).toBe(0);
+  });
+
+  test("for what is not served make no series of their own", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    for (let index = 0; index < 100; index++)
+      metrics.observeRequest({ model: `x${index}`, version: index, protocol: "v2", code: "NotFound", durationMs: 1 });
+    metrics.observeRequest({ model: "digits", version: 77, protocol: "v2", code: "NotFound", durationMs: 1 });
+    const unknown = 'lockstep_requests_total{model="_unknown",version="",protocol="v2",code="NotFound"}';
+    expect(await valueOf(metrics, unknown)).toBe(100);
+    const version = 'lockstep_requests_total{model="digits",version="",protocol="v2",code="NotFound"}';
+    expect(await valueOf(metrics, version)).toBe(1);
+    expect((await metrics.render()).body).not.toContain("x1");
+  });
+
+  test("in flight go up and down", async () => {
+    const metrics = setUp();
+    metrics.inFlight.inc();
+    metrics.inFlight.inc();
+    metrics.inFlight.dec();
+    expect(await valueOf(metrics, "lockstep_requests_in_flight")).toBe(1);
+  });
+});
+
+describe("models", () => {
+  const labels = 'model="digits",version="2"';
+
+  test("that answer are told, with their digest, size and load time", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    expect(await valueOf(metrics, `lockstep_model_info{${labels},digest="sha256:ab"}`)).toBe(1);
+    expect(await valueOf(metrics, `lockstep_model_load_seconds{${labels}}`)).toBe(0.25);
+    expect(await valueOf(metrics, `lockstep_model_size_bytes{${labels}}`)).toBe(21_020);
+    metrics.observeManager({ kind: "ran", id: ID, computeMs: 2 });
+    expect(await valueOf(metrics, `lockstep_inference_compute_seconds_sum{${labels}}`)).toBeCloseTo(0.002);
+  });
+
+  test("that are unloaded, or crash, are not told any more; what they counted stays", async () => {
+    for (const end of ["unloading", "failed"] as const) {
+      const metrics = setUp();
+      makeAvailable(metrics);
+      metrics.observeManager({ kind: "ran", id: ID, computeMs: 2 });
+      const error = new ReplicaFailureError("OutOfMemory", "no memory");
+      const failure = { reason: error.reason, message: error.message, count: 1, retryAtMs: 0 };
+      metrics.observeManager(
+        end === "unloading"
+          ? { kind: "unloading", id: ID, handles: 0 }
+          : { kind: "failed", model: "digits", version: 2, failure, retryInMs: 0, error },
+      );
+      expect(await valueOf(metrics, `lockstep_model_info{${labels},digest="sha256:ab"}`)).toBeUndefined();
+      expect(await valueOf(metrics, `lockstep_model_load_seconds{${labels}}`)).toBeUndefined();
+      expect(await valueOf(metrics, `lockstep_inference_compute_seconds_count{${labels}}`)).toBe(1);
+      const failures = await valueOf(metrics, 'lockstep_model_failures_total{model="digits",reason="OutOfMemory"}');
+      expect(failures).toBe(end === "failed" ? 1 : undefined);
+    }
+  });
+});
+
+describe("the process", () => {
+  test("tells its memory, its CPU time and how late its event loop is", async () => {
+    const metrics = setUp();
+    metrics.setReady(true);
+    expect(await valueOf(metrics, "lockstep_replica_ready")).toBe(1);
+    metrics.setReady(false);
+    expect(await valueOf(metrics, "lockstep_replica_ready")).toBe(0);
+    expect(await valueOf(metrics, "process_resident_memory_bytes")).toBeGreaterThan(1e6);
+    const cpuSeconds = (await valueOf(metrics, "process_cpu_seconds_total")) ?? 0;
+    expect(cpuSeconds).toBeGreaterThan(0);
+    // It is the process's own sum, not added up by each scrape.
+    expect(await valueOf(metrics, "process_cpu_seconds_total")).toBeLessThan(cpuSeconds * 1.9 + 1);
+    expect(await valueOf(metrics, 'lockstep_event_loop_delay_seconds{quantile="0.99"}')).toBeGreaterThanOrEqual(0);
+    const build = 'lockstep_build_info{version="1.2.3",node="26.0.0",onnxruntime="1.30.0"}';
+    expect(await valueOf(metrics, build)).toBe(1);
+  });
+});
