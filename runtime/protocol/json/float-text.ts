@@ -1,32 +1,28 @@
 /** A floating-point format narrower than a double, as its printing sees it. */
 interface NarrowText {
   readonly round: (value: number) => number;
-  /** Integers below it are all there, so that none has a shorter text than its own digits. */
-  readonly integerLimit: number;
-  /** From here up to 1e21, every decimal of `fewestDigits` digits survives the format: fewer need not be tried. */
+  /** From here on, every decimal of `fewestDigits` digits survives the format: fewer need not be tried. */
   readonly least: number;
   readonly fewestDigits: number;
   /** So many digits tell every value from its neighbours. */
   readonly mostDigits: number;
 }
 
-const BINARY32: NarrowText = { round: Math.fround, integerLimit: 2 ** 24, least: 1e-7, fewestDigits: 6, mostDigits: 9 };
+const BINARY32: NarrowText = { round: Math.fround, least: 1e-6, fewestDigits: 6, mostDigits: 9 };
 const BINARY16: NarrowText = {
   round: Math.f16round,
-  integerLimit: 2 ** 11,
   least: 2 ** -14,
   fewestDigits: 3,
   mostDigits: 5,
 };
 
-const LARGEST = 1e21;
 const LARGEST_EXACT_POWER = 22;
 /** From 1e-22 on. */
 const POWERS_OF_TEN = Float64Array.from({ length: 2 * LARGEST_EXACT_POWER + 1 }, (_, index) =>
   Number(`1e${index - LARGEST_EXACT_POWER}`),
 );
 
-/** A decimal number: `digits` / 10^`decimals`, of at most nine digits; `decimals` is at most 22 and may be negative. */
+/** A positive decimal number: `digits` / 10^`decimals`, of at most nine digits; `decimals` is at most 22 and may be negative. */
 export class ShortDecimal {
   digits = 0;
   decimals = 0;
@@ -42,7 +38,12 @@ export class ShortDecimal {
   }
 
   #find(magnitude: number, format: NarrowText): boolean {
-    if (magnitude < format.least || magnitude >= LARGEST) return false;
+    if (Number.isInteger(magnitude)) {
+      this.digits = magnitude | 0;
+      this.decimals = 0;
+      return magnitude > 0 && this.digits === magnitude;
+    }
+    if (magnitude < format.least) return false;
     const exponent = decimalExponent(magnitude);
     for (let digits = format.fewestDigits; digits <= format.mostDigits; digits++) {
       const decimals = digits - 1 - exponent;
@@ -88,7 +89,8 @@ export function textOfDouble(value: number): string {
 
 /** Tries one digit more until the text reads as the value, for any magnitude. */
 function shortestText(value: number, format: NarrowText): string {
-  if (Math.abs(value) < format.integerLimit && Number.isInteger(value)) return textOfDouble(value);
+  // The digits of an integer are no more than those of a rounded one with zeros behind.
+  if (Number.isSafeInteger(value)) return textOfDouble(value);
   let decimal = 0;
   for (let digits = 1; digits <= format.mostDigits; digits++) {
     decimal = Number(value.toExponential(digits - 1));
