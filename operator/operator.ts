@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../common/logger.ts";
 import type { OperatorConfig } from "./config.ts";
-import { LEADER_ELECTION_TIMING, LeaderElector, type LeaderElectionTiming } from "./controller/leader-election.ts";
+import { LeaderElector, leaderElectionTiming } from "./controller/leader-election.ts";
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
 import { createApiCluster } from "./kube/api-cluster.ts";
@@ -119,7 +119,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     const elector = new LeaderElector({
       client: createLeaseClient(client, { namespace: config.POD_NAMESPACE, name: LEASE_NAME }),
       identity,
-      timing: electionTiming(config.LOCKSTEP_LEASE_DURATION_MS),
+      timing: leaderElectionTiming(config.LOCKSTEP_LEASE_DURATION_MS),
       onAcquired: startWork,
       onLost: options.onLost,
       logger,
@@ -146,15 +146,5 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     port: server.port,
     leading: leading.promise,
     stop: () => (stopped ??= shutDown()),
-  };
-}
-
-/** The times of an election, in the proportions of Kubernetes' own components. */
-function electionTiming(leaseDurationMs: number): LeaderElectionTiming {
-  const scale = leaseDurationMs / LEADER_ELECTION_TIMING.leaseDurationMs;
-  return {
-    leaseDurationMs,
-    renewDeadlineMs: LEADER_ELECTION_TIMING.renewDeadlineMs * scale,
-    retryPeriodMs: LEADER_ELECTION_TIMING.retryPeriodMs * scale,
   };
 }
