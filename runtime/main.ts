@@ -1,10 +1,11 @@
-import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
-import { TERMINATION_LOG, type ReplicaFailure } from "../common/admin-api.ts";
+import { readFileSync } from "node:fs";
+import { TERMINATION_LOG } from "../common/admin-api.ts";
 import { EnvironmentError } from "../common/environment.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
 import { ConfigError } from "../common/runtime-config.ts";
 import { readRuntimeProcessConfig, type RuntimeProcessConfig } from "./config.ts";
 import { endProcessNow } from "./end-process.ts";
+import { leaveLastWords } from "./last-words.ts";
 import { startReplica, type Replica } from "./replica.ts";
 import { configOf } from "./standalone-config.ts";
 
@@ -12,8 +13,6 @@ import { configOf } from "./standalone-config.ts";
 
 /** Beyond what draining may take. */
 const SHUTDOWN_GRACE_MS = 10_000;
-/** The kubelet keeps 4096 bytes; other characters than ASCII take more than one. */
-const LONGEST_LAST_WORDS = 1_000;
 
 let logger: Logger = createLogger({ name: "runtime", level: "info" });
 let replica: Replica | undefined;
@@ -44,7 +43,10 @@ async function run(settings: RuntimeProcessConfig): Promise<void> {
     config,
     logger,
     onStuck: (message) => {
-      leaveLastWords({ reason: "InternalError", message: `${message}; the replica ends, to start anew` });
+      leaveLastWords(TERMINATION_LOG, {
+        reason: "InternalError",
+        message: `${message}; the replica ends, to start anew`,
+      });
       end(1);
     },
   });
@@ -82,6 +84,7 @@ function fail(error: unknown): void {
   logger.fatal({ err: error }, "the replica cannot go on");
   const isConfig = error instanceof ConfigError || error instanceof EnvironmentError;
   leaveLastWords(
+    TERMINATION_LOG,
     isConfig
       ? { reason: "ConfigInvalid", message: error.message }
       : { reason: "InternalError", message: messageOf(error) },
@@ -95,17 +98,4 @@ function messageOf(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EADDRINUSE")
     return "the replica's port is taken by another process";
   return "the replica crashed; its log has the details";
-}
-
-/** For the pod's status. The file is there only in a container. */
-function leaveLastWords({ reason, message }: ReplicaFailure): void {
-  try {
-    accessSync(TERMINATION_LOG, constants.W_OK);
-    writeFileSync(
-      TERMINATION_LOG,
-      JSON.stringify({ reason, message: message.slice(0, LONGEST_LAST_WORDS) } satisfies ReplicaFailure),
-    );
-  } catch {
-    // Not in a container, or not allowed: the log has it as well.
-  }
 }

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import type { InferenceService, Model, Predictor } from "../../../common/inferenceservice.gen.ts";
+import { modelNameOf, runtimeConfigOf } from "../../../common/runtime-config-of.ts";
+import { ConfigError, parseRuntimeConfig } from "../../../common/runtime-config.ts";
+
+const MODEL: Model = { modelFormat: { name: "onnx" }, storageUri: "s3://models/digits" };
+
+function isvc(predictor: Partial<Predictor>, namespace?: string): InferenceService {
+  return {
+    apiVersion: "serving.lockstep.dev/v1alpha1",
+    kind: "InferenceService",
+    metadata: { name: "digits", ...(namespace !== undefined && { namespace }) },
+    spec: {
+      stop: false,
+      predictor: { minReplicas: 1, scaleMetric: "cpu", scaleTarget: 80, timeout: 60, ...predictor },
+    },
+  };
+}
+
+describe("the configuration of an InferenceService's replicas", () => {
+  test("has the model's name by default from the object, and the defaults of the runtime", () => {
+    expect(runtimeConfigOf(isvc({ model: MODEL }, "team-a"))).toEqual({
+      configVersion: 1,
+      service: { namespace: "team-a", name: "digits" },
+      models: [
+        {
+          name: "digits",
+          format: "onnx",
+          storageUri: "s3://models/digits",
+          storage: { anonymous: false, verify: {} },
+          versionPolicy: { kind: "latest", count: 1 },
+          warmup: { iterations: 1 },
+        },
+      ],
+      requestTimeoutMs: 60_000,
+    });
+  });
+
+  test("is the same for the shorthand", () => {
+    const short = isvc({ onnx: { storageUri: MODEL.storageUri } });
+    expect(runtimeConfigOf(short)).toEqual(runtimeConfigOf(isvc({ model: MODEL })));
+    expect(modelNameOf(short)).toBe("digits");
+  });
+
+  test("carries what the model says", () => {
+    const config = runtimeConfigOf(
+      isvc({
+        timeout: 5,
+        model: {
+          ...MODEL,
+          name: "Digits_2",
+          warmup: { iterations: 0 },
+          storage: {
+            endpoint: "http://minio:9000",
+            region: "eu-1",
+            forcePathStyle: false,
+            anonymous: true,
+            verify: { sha256: "a".repeat(64) },
+            secretRef: { name: "keys" },
+            caBundle: { configMapRef: { name: "ca", key: "ca.crt" } },
+          },
+        },
+      }),
+    );
+    expect(config.requestTimeoutMs).toBe(5_000);
+    expect(config.models[0]).toMatchObject({
+      name: "Digits_2",
+      warmup: { iterations: 0 },
+      storage: {
+        endpoint: "http://minio:9000",
+        region: "eu-1",
+        forcePathStyle: false,
+        anonymous: true,
+        verify: { sha256: "a".repeat(64) },
+      },
+    });
+    // Names of Secrets and ConfigMaps are the operator's business; the replica gets their content.
+    expect(JSON.stringify(config)).not.toMatch(/keys|ca\.crt/);
+    expect(parseRuntimeConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  test.each([
+    [{ latest: { count: 3 } }, { kind: "latest", count: 3 }],
+    [{ specific: { versions: [2, 5] } }, { kind: "specific", versions: [2, 5] }],
+    [{ all: {} }, { kind: "all" }],
+    [{}, { kind: "latest", count: 1 }],
+  ] as const)("version policy %j", (versionPolicy, expected) => {
+    expect(runtimeConfigOf(isvc({ model: { ...MODEL, versionPolicy } })).models[0]?.versionPolicy).toEqual(expected);
+  });
+
+  test("refuses what the API server would have refused", () => {
+    expect(() => runtimeConfigOf(isvc({ model: { ...MODEL, name: "a/b" } }))).toThrow(ConfigError);
+  });
+});
