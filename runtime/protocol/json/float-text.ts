@@ -107,13 +107,16 @@ function isBetween(decimal: number, value: number, format: NarrowText): boolean 
   return format.round(mirrored) === mirrored;
 }
 
-/** The exponent of the power of ten at or below a magnitude. */
+const single = new Float32Array(1);
+const singleBits = new Uint32Array(single.buffer);
+
+/** The exponent of the power of ten at or below a single, or a value of binary16; not for subnormal singles. */
 function decimalExponent(magnitude: number): number {
-  let exponent = Math.floor(Math.log10(magnitude));
-  // Next to a power of ten the logarithm may round to the other side.
-  if (magnitude < powerOfTen(exponent)) exponent--;
-  else if (magnitude >= powerOfTen(exponent + 1)) exponent++;
-  return exponent;
+  single[0] = magnitude;
+  const binaryExponent = ((singleBits[0] as number) >>> 23) - 127;
+  // 1233/4096 is a little below log10(2): the result is right or one too small.
+  const exponent = (binaryExponent * 1233) >> 12;
+  return magnitude >= powerOfTen(exponent + 1) ? exponent + 1 : exponent;
 }
 
 function powerOfTen(exponent: number): number {
