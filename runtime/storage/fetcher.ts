@@ -137,7 +137,7 @@ class VersionFetch {
     await this.#partial.keepOnly(new Set(this.#files.keys()));
     await this.#checkSpace(files);
     const announced = files.map(({ file }) => file.sizeBytes).reduce(sum, 0);
-    const progress = throttleProgress(report);
+    const progress = throttleProgress(report, this.#context.policy.progressIntervalMs);
     let doneBytes = 0;
     const records: { name: string; sizeBytes: number; sha256: string }[] = [];
     for (const { file, name } of files) {

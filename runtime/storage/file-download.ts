@@ -18,6 +18,8 @@ export interface DownloadPolicy {
   readonly minimumRate: MinimumRate;
   /** After so many bytes what is on the disk is made durable, and another process could go on from there. */
   readonly checkpointBytes: number;
+  /** Progress is told no more often. */
+  readonly progressIntervalMs: number;
 }
 
 export const DEFAULT_DOWNLOAD_POLICY: DownloadPolicy = {
@@ -27,6 +29,7 @@ export const DEFAULT_DOWNLOAD_POLICY: DownloadPolicy = {
   openTimeoutMs: 8_000,
   minimumRate: { windowMs: 10_000, minBytes: 16 * 1024 },
   checkpointBytes: 32 * 1024 * 1024,
+  progressIntervalMs: 250,
 };
 
 /** How far a download is: enough to go on with it. */

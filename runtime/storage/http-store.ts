@@ -1,5 +1,6 @@
 import type { HttpClient, HttpClientResponse } from "./http-client.ts";
 import { checksumsFromHeaders } from "./announced-checksum.ts";
+import { strongEtag } from "./etag.ts";
 import { networkFailure } from "./network-failure.ts";
 import type { ObjectInfo, ObjectStore, OpenedObject, OpenOptions, OpenResult } from "./object-store.ts";
 import { discardBody, explained, parseContentRange } from "./response-body.ts";
@@ -60,8 +61,7 @@ function requestHeaders({ offset, ifMatch }: OpenOptions): Record<string, string
     "accept-encoding": "identity",
     "user-agent": "lockstep",
     ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
-    // A weak etag does not promise the same bytes, and must not be sent.
-    ...(ifMatch !== undefined && isStrong(ifMatch) ? { "if-match": ifMatch } : {}),
+    ...(ifMatch !== undefined ? { "if-match": ifMatch } : {}),
   };
 }
 
@@ -76,13 +76,13 @@ function judge({ status, headers }: HttpClientResponse, { ifMatch }: OpenOptions
     kind: "failed",
     failure: new StorageFailure("StorageUnreachable", `${place} ${message}`),
   });
-  const etag = headers["etag"];
+  const etag = strongEtag(headers["etag"]);
   if (status === 412 || status === 416) return { kind: "changed" };
   if (status !== 200 && status !== 206) return { kind: "failed", failure: statusFailure(status, place) };
   if (ifMatch !== undefined && etag !== ifMatch) return { kind: "changed" };
   if (!["", "identity"].includes(headers["content-encoding"] ?? ""))
     return failed("is sent compressed although the plain file was asked for");
-  const known = { kind: "opened", etag: etag !== undefined && isStrong(etag) ? etag : undefined } as const;
+  const known = { kind: "opened", etag } as const;
   if (status === 200) {
     const length = headers["content-length"];
     return { ...known, offset: 0, sizeBytes: length === undefined ? undefined : Number(length) };
@@ -157,8 +157,4 @@ function statusFailure(status: number, place: string): StorageFailure {
 
 function unexplained(cause: unknown, place: string): StorageFailure {
   return new StorageFailure("StorageUnreachable", `${place} could not be read`, { cause, transient: true });
-}
-
-function isStrong(etag: string): boolean {
-  return etag.startsWith('"');
 }

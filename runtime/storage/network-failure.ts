@@ -10,7 +10,8 @@ export function networkFailure(thrown: unknown, place: string): StorageFailure |
     if (error instanceof StorageFailure) return error;
     if (error instanceof NetworkDeniedError)
       return new StorageFailure("StorageUnreachable", `${place} is not asked: ${error.message}`, { cause: thrown });
-    const code = systemErrorCode(error);
+    // undici's parser errors have a name where others have a code.
+    const code = error instanceof Error && error.name === "HTTPParserError" ? "HPE_INVALID" : systemErrorCode(error);
     const known = code === undefined ? undefined : explain(code);
     if (known !== undefined)
       return new StorageFailure("StorageUnreachable", `${place} could not be reached: ${known.text}`, {
@@ -67,7 +68,7 @@ const EXPLANATIONS: ReadonlyMap<string, Explanation> = new Map([
 function explain(code: string): Explanation | undefined {
   const known = EXPLANATIONS.get(code);
   if (known !== undefined) return known;
-  if (/^(HPE_|UND_ERR_)/.test(code)) return { text: `it does not speak HTTP as expected (${code})`, transient: true };
+  if (/^(HPE_|UND_ERR_)/.test(code)) return { text: "it does not speak HTTP as expected", transient: true };
   if (/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code))
     return { text: `TLS failed (${code}): check http:// or https:// in the address`, transient: false };
   // OpenSSL's verification codes, such as SELF_SIGNED_CERT_IN_CHAIN and UNABLE_TO_VERIFY_LEAF_SIGNATURE.

@@ -13,6 +13,7 @@ import {
 } from "./object-store.ts";
 import { checksumFromBase64 } from "./announced-checksum.ts";
 import { isChanged, isNoSuchKey, s3Failure, type S3RequestContext } from "./s3-failure.ts";
+import { strongEtag } from "./etag.ts";
 import { createSdkRequestHandler } from "./s3-http-handler.ts";
 import { discardBody, explained, parseContentRange } from "./response-body.ts";
 import { redactUri } from "./storage-uri.ts";
@@ -59,7 +60,13 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
       requestHandler: createSdkRequestHandler(options.http),
       // The SDK cannot check a body that comes in several parts; the fetcher checks the whole.
       responseChecksumValidation: "WHEN_REQUIRED",
-      ...(storage.anonymous ? { signer: { sign: async (request) => request } } : {}),
+      // Without credentials of some sort the SDK would look for ambient ones before it lets the signer do nothing.
+      ...(storage.anonymous
+        ? {
+            signer: { sign: (request) => Promise.resolve(request) },
+            credentials: { accessKeyId: "anonymous", secretAccessKey: "anonymous" },
+          }
+        : {}),
     });
     client.middlewareStack.add(
       (next) => (args) => {
@@ -113,7 +120,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
             const name = decode(Key).slice(prefix.length);
             // Consoles make folders visible by empty objects whose names end in a slash.
             if (name !== "" && !(name.endsWith("/") && Size === 0))
-              entries.push({ kind: "file", name, sizeBytes: Size, etag: ETag });
+              entries.push({ kind: "file", name, sizeBytes: Size, etag: strongEtag(ETag) });
           }
           if (entries.length > MAX_LISTED_ENTRIES)
             throw new StorageFailure(
@@ -131,7 +138,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
           const head = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: key }), {
             abortSignal: signal,
           });
-          return { sizeBytes: head.ContentLength, etag: head.ETag, checksums: announcedChecksums(head) };
+          return { sizeBytes: head.ContentLength, etag: strongEtag(head.ETag), checksums: announcedChecksums(head) };
         } catch (error) {
           if (isNoSuchKey(error)) return undefined;
           // The answer to HEAD has no body that would say why; the one to GET has.
@@ -163,7 +170,8 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
         const body = answer.Body;
         if (!(body instanceof Readable)) throw new TypeError("expected a body");
         // Not every server heeds If-Match.
-        if (ifMatch !== undefined && answer.ETag !== undefined && answer.ETag !== ifMatch) {
+        const etag = strongEtag(answer.ETag);
+        if (ifMatch !== undefined && etag !== ifMatch) {
           await discardBody(body);
           return { kind: "changed" };
         }
@@ -172,7 +180,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
           kind: "opened",
           offset: range?.start ?? 0,
           sizeBytes: range === undefined ? answer.ContentLength : range.total,
-          etag: answer.ETag,
+          etag,
           // Those of a part may be of the part.
           checksums: range === undefined ? announcedChecksums(answer) : [],
           body: explained(body, (error) => s3Failure(error, context(key)), signal),

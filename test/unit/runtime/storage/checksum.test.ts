@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { CHECKSUM_ALGORITHMS, checksumLength, createChecksum } from "../../../../runtime/storage/checksum.ts";
+import { strongEtag } from "../../../../runtime/storage/etag.ts";
 import { checksumFromBase64, checksumsFromHeaders } from "../../../../runtime/storage/announced-checksum.ts";
 
 // The check values of the catalogues: digests of the text "123456789".
@@ -50,4 +51,17 @@ test("digests are read from the headers of web servers", () => {
     { algorithm: "md5", hex: "25f9e794323b453885f5181f1b624d0b" },
   ]);
   expect(checksumsFromHeaders({ "repr-digest": "sha-256=:???:", etag: '"x"' })).toEqual([]);
+});
+
+test.each([
+  ['"abc"', '"abc"'],
+  ["abc", '"abc"'],
+  ['"d41d8cd9-3"', '"d41d8cd9-3"'],
+  ['W/"abc"', undefined],
+  ["W/abc", undefined],
+  ['""', undefined],
+  ["", undefined],
+  [undefined, undefined],
+])("the etag %s can be asked for as %s", (etag, expected) => {
+  expect(strongEtag(etag)).toBe(expected);
 });

@@ -9,7 +9,7 @@ import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/file-downlo
 import { StorageFailure } from "../../../../runtime/storage/storage-failure.ts";
 import { FaultyStore, fetchInto, sha256, type Fault } from "./faulty-store.ts";
 
-const EXPECTED = ["StorageUnreachable", "ChecksumMismatch"];
+const EXPECTED = new Set<string>(["StorageUnreachable", "ChecksumMismatch"]);
 
 let folder: string;
 beforeEach(() => {
@@ -39,7 +39,7 @@ test("whatever breaks, and whenever a process ends: never a mix of states, never
         const policy = { ...DEFAULT_DOWNLOAD_POLICY, firstDelayMs: 0, checkpointBytes: 14, maxAttempts };
         for (let call = 0; call < 20; call++) {
           const outcome = await fetchInto(folder, store, { policy }).catch((error: unknown) => error);
-          if (outcome instanceof StorageFailure && EXPECTED.includes(outcome.reason)) continue;
+          if (outcome instanceof StorageFailure && EXPECTED.has(outcome.reason)) continue;
           const { modelFile, digest } = outcome as FetchedVersion;
           const model = await readFile(modelFile);
           const weights = await readFile(join(modelFile, "../w.bin"));
