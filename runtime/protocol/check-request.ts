@@ -50,6 +50,7 @@ function checkInput({ name, datatype, shape }: Tensor, spec: TensorSpec): void {
       `input ${quoteName(name)}: expected datatype ${spec.datatype}, got ${datatype}`,
     );
   }
+  checkNotEmpty(`input ${quoteName(name)}`, shape, spec.shape);
   if (!fitsShape(shape, spec.shape)) {
     const rank = spec.shape.length;
     const rankHint = shape.length === rank ? "" : ` (${rank} dimensions, not ${shape.length})`;
@@ -57,6 +58,19 @@ function checkInput({ name, datatype, shape }: Tensor, spec: TensorSpec): void {
     throw new ServingError(
       "InvalidArgument",
       `input ${quoteName(name)}: expected shape ${describeShape(spec.shape)}${dynamicHint}, got ${describeShape(shape)}${rankHint}`,
+    );
+  }
+}
+
+/**
+ * Makes sure that there is something to answer: many models fail on a batch of no rows. Other dimensions may be 0, such
+ * as the past that a language model has at first. Throws ServingError (InvalidArgument); `what` is the input.
+ */
+export function checkNotEmpty(what: string, shape: readonly number[], spec: readonly number[]): void {
+  if (shape[0] === 0 && spec[0] === -1) {
+    throw new ServingError(
+      "InvalidArgument",
+      `${what}: expected a batch of 1 or more, got shape ${describeShape(shape)}`,
     );
   }
 }

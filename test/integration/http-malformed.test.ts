@@ -385,6 +385,7 @@ table("shapes", [
     400,
     "expected at most 16 dimensions, got more",
   ],
+  ["no rows", shaped("[0,2]", "[]"), 400, String.raw`input "x": expected a batch of 1 or more, got shape \[0,2\]`],
   [
     "too few dimensions",
     shaped("[2]"),

@@ -1,6 +1,6 @@
 import type { Signature, Tensor, TensorSpec } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
-import { fitsShape } from "../check-request.ts";
+import { checkNotEmpty, fitsShape } from "../check-request.ts";
 import { JsonScanner } from "../json/json-scanner.ts";
 import { JsonWriter } from "../json/json-writer.ts";
 import { scanTensorData } from "../json/tensor-data.ts";
@@ -45,6 +45,7 @@ export function readPredictRequest(body: Uint8Array, signature: Signature): Pred
 
 function readInput(scanner: JsonScanner, spec: TensorSpec): Pick<PredictRequest, "input" | "isInstance"> {
   const { data, dimensions } = scanTensorData(scanner, "input", spec.datatype, undefined);
+  checkNotEmpty("input", dimensions, spec.shape);
   const instance = [1, ...dimensions];
   const isInstance = dimensions.length < spec.shape.length && fitsShape(instance, spec.shape);
   if (!isInstance && !fitsShape(dimensions, spec.shape)) {

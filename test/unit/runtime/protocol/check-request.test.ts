@@ -52,6 +52,7 @@ describe("what does not fit is refused by name", () => {
       [tensor({ shape: [2] }), mask],
       'input "image": expected shape [-1,2], where -1 is any length, got [2] (2 dimensions, not 1)',
     ],
+    ["no rows", [tensor({ shape: [0, 2] }), mask], 'input "image": expected a batch of 1 or more, got shape [0,2]'],
     [
       "a fixed shape",
       [image, { ...mask, shape: [1] }],

@@ -28,7 +28,6 @@ describe("the shape comes of the nesting", () => {
     ["an image", [-1, 1, 2, 2], "[[[1,2],[3,4]]]", [1, 1, 2, 2], true],
     ["images", [-1, 1, 2, 2], "[[[[1,2],[3,4]]],[[[5,6],[7,8]]]]", [2, 1, 2, 2], false],
     ["all dimensions dynamic", [-1, -1], "[1,2,3]", [1, 3], true],
-    ["an empty batch", [-1], "[]", [0], false],
     [
       "more than the first room for elements",
       [-1],
@@ -58,6 +57,8 @@ describe("what is refused", () => {
     [[-1, 2], "[[1,2],3]", "expected arrays beside arrays, got a number"],
     [[-1, 2], "[1,2,3]", "input: expected shape [-1,2] or, for one instance, [2], where -1 is any length, got [3]"],
     [[2, 2], "[1,2]", "input: expected shape [2,2], got [2]"],
+    [[-1], "[]", "input: expected a batch of 1 or more, got shape [0]"],
+    [[-1, 2], "[]", "input: expected a batch of 1 or more, got shape [0]"],
     [[-1, 2], "[[[1,2]]]", "got [1,1,2]"],
     [[-1, 2], '[["1","2"]]', "input: element 0: expected a number, got a string"],
     [[-1, 2], "[[null,1]]", "input: element 0: expected a number, got null"],
