@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { ServingError } from "../../errors.ts";
 import { JsonNumber } from "./json-number.ts";
 import { JsonString } from "./json-string.ts";
+import { WordCache } from "./word-cache.ts";
 
 /** Objects and arrays may lie in each other this deep; a walk over what was read needs no more stack than that. */
 export const MAX_DEPTH = 64;
@@ -20,6 +21,11 @@ const LETTER_T = 0x74;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/** So many keys of an object are looked through one by one before a set is quicker. */
+const FEW_KEYS = 8;
+/** The same few words come in every request: keys, datatypes, names of tensors. */
+const WORDS = new WordCache();
+
 /** What JSON can say; objects have no prototype, so that no key means anything by itself. */
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 
@@ -37,6 +43,8 @@ export class JsonScanner {
   /** What {@link passNumber} read last. */
   readonly number: JsonNumber = new JsonNumber();
   readonly #string = new JsonString();
+  /** The body as Latin-1: right for those parts of it that are ASCII. */
+  #text: string | undefined;
   #depth = 0;
 
   /** The bytes are neither copied nor kept longer than the scanner. Throws ServingError if they are not UTF-8. */
@@ -104,17 +112,19 @@ export class JsonScanner {
     if (this.peek() !== OPEN_BRACE) throw this.mismatch(what, "an object");
     this.#enter();
     if (this.peek() !== CLOSE_BRACE) {
-      const keys = new Set<string>();
+      const few: string[] = [];
+      let many: Set<string> | undefined;
       do {
         if (this.peek() !== QUOTE) throw this.#syntaxError("a key in double quotes");
         const key = this.readString(what);
-        const before = keys.size;
-        if (keys.add(key).size === before) {
+        if (many === undefined ? few.includes(key) : many.has(key)) {
           throw new ServingError(
             "InvalidArgument",
             `${what}: expected each key once, got one again that ends at byte ${this.position}`,
           );
         }
+        if (many !== undefined) many.add(key);
+        else if (few.push(key) === FEW_KEYS) many = new Set(few);
         if (this.peek() !== COLON) throw this.#syntaxError("a colon");
         this.position++;
         readMember(key);
@@ -169,9 +179,25 @@ export class JsonScanner {
   /** Reads a string. Lone surrogates can come of escapes, as in JSON.parse. */
   readString(what: string): string {
     if (this.peek() !== QUOTE) throw this.mismatch(what, "a string");
-    this.#string.scan(this.bytes, this.position);
-    this.position = this.#string.end;
-    return this.#string.read(this.bytes);
+    const { bytes } = this;
+    const string = this.#string;
+    string.scan(bytes, this.position);
+    this.position = string.end;
+    return string.form === "ascii" ? WORDS.read(bytes, string.start + 1, string.end - 1) : string.read(bytes);
+  }
+
+  /**
+   * Reads a string of which there are many others: as a part of one text of the whole body, which costs less than a
+   * text of its own, but keeps that one alive.
+   */
+  readElementString(what: string): string {
+    if (this.peek() !== QUOTE) throw this.mismatch(what, "a string");
+    const string = this.#string;
+    string.scan(this.bytes, this.position);
+    this.position = string.end;
+    if (string.form !== "ascii") return string.read(this.bytes);
+    this.#text ??= this.bytes.toString("latin1");
+    return this.#text.slice(string.start + 1, string.end - 1);
   }
 
   /** Reads a number's text into `number` if one comes next; false if something else does. */

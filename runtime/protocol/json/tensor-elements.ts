@@ -22,6 +22,8 @@ export interface ElementSink {
 export type ElementReader = (scanner: JsonScanner, sink: ElementSink, isArray: boolean) => void;
 
 const FIRST_ROOM = 16;
+/** Characters of the least INT64, which are as many as those of the greatest UINT64. */
+const LONGEST_INTEGER = 20;
 
 const ALLOCATORS: { readonly [D in Datatype]: (length: number) => DataOf[D] } = {
   BOOL: (length) => new Uint8Array(length),
@@ -101,7 +103,7 @@ const readBoolean: ReadElement = (scanner, sink) => {
 
 const readString: ReadElement = (scanner, sink) => {
   if (scanner.peek() !== 0x22) throw mismatch(scanner, sink, "a string");
-  const value = scanner.readString(sink.what);
+  const value = scanner.readElementString(sink.what);
   if (!value.isWellFormed()) {
     throw new ServingError(
       "InvalidArgument",
@@ -114,6 +116,9 @@ const readString: ReadElement = (scanner, sink) => {
 
 /** The number read last, as an integer. Throws ServingError if it is none. */
 function exactInteger(scanner: JsonScanner, sink: ElementSink): bigint {
+  const { isPlainInteger, start, end } = scanner.number;
+  // The usual case, for which the language has a quick way.
+  if (isPlainInteger && end - start <= LONGEST_INTEGER) return BigInt(scanner.numberText());
   const integer = toExactInteger(scanner.numberText());
   if (typeof integer === "bigint") return integer;
   throw outOfRange(sink, integer === "fraction" ? "a fraction" : BEYOND_RANGE);
