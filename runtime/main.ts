@@ -13,6 +13,8 @@ import { configOf } from "./standalone-config.ts";
 
 /** Beyond what draining may take. */
 const SHUTDOWN_GRACE_MS = 10_000;
+/** For a line to get out. */
+const LAST_LINE_MS = 100;
 
 let logger: Logger = createLogger({ name: "runtime", level: "info" });
 let replica: Replica | undefined;
@@ -66,9 +68,14 @@ function end(exitCode: number): void {
   if (replica === undefined) process.exit(exitCode);
   setTimeout(() => {
     logger.error({ longestStopMs }, "stopping takes too long");
-    endProcessNow();
+    endAfterLastLine();
   }, longestStopMs);
-  void replica.stop().then((outcome) => (outcome === "stuck" ? endProcessNow() : process.exit(exitCode)));
+  void replica.stop().then((outcome) => (outcome === "stuck" ? endAfterLastLine() : process.exit(exitCode)));
+}
+
+/** Lines are written behind the logger's back; process.exit() flushes them, and this does not use it. */
+function endAfterLastLine(): void {
+  setTimeout(endProcessNow, LAST_LINE_MS);
 }
 
 function readConfig(file: string): string {

@@ -6,7 +6,6 @@ import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { BUILD_INFO } from "./build-info.ts";
 import { intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
-import { systemClock } from "./core/clock.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
 import type { VersionSelection } from "./core/model-supervisor.ts";
@@ -17,6 +16,7 @@ import { logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
+import { systemClock } from "./system-clock.ts";
 
 /** A first request to a large model may take long, even where later ones must not. */
 const SHORTEST_WARMUP_TIMEOUT_MS = 60_000;
@@ -173,7 +173,7 @@ function replicaOf(
     await parts.http.close(config.requestTimeoutMs);
     const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
     if (outcome === "stopped") logger.info("stopped");
-    else logger.error("a run does not end, so that its model cannot be unloaded");
+    else logger.error("a model is still busy: it cannot be unloaded in time");
     return outcome;
   };
   return {

@@ -5,22 +5,3 @@ export interface Clock {
   /** Resolves after `ms` (which may be Infinity), or as soon as `signal` aborts; never rejects. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
 }
-
-/** setTimeout takes no more. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-/** The clock of the process. Its timers do not keep the process alive. */
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  wait: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted || ms <= 0) return resolve();
-      const timer = setTimeout(end, Math.min(ms, LONGEST_TIMER_MS)).unref();
-      signal.addEventListener("abort", end, { once: true });
-      function end(): void {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        resolve();
-      }
-    }),
-};

@@ -211,23 +211,32 @@ export class ModelSupervisor {
   }
 
   async #warmUp(model: LoadedModel, signal: AbortSignal): Promise<void> {
-    const { config, warmupTimeoutMs } = this.#options;
     const outputs = model.signature.outputs.map(({ name }) => name);
-    for (let done = 0; done < config.warmup.iterations; done++) {
-      const timeout = AbortSignal.timeout(warmupTimeoutMs);
+    for (let done = 0; done < this.#options.config.warmup.iterations; done++) {
+      const timeout = new AbortController();
+      const ended = new AbortController();
+      void this.#abortAfter(this.#options.warmupTimeoutMs, timeout, ended.signal);
       try {
-        await model.infer(syntheticInputs(model.signature.inputs), outputs, AbortSignal.any([signal, timeout]));
+        const either = AbortSignal.any([signal, timeout.signal]);
+        await model.infer(syntheticInputs(model.signature.inputs), outputs, either);
       } catch (cause) {
-        const why = timeout.aborted
-          ? `it did not answer within ${warmupTimeoutMs / 1000} s`
-          : cause instanceof ServingError
-            ? cause.message
-            : "it cannot be made";
-        throw new ReplicaFailureError("WarmupFailed", `the model could not answer the synthetic request: ${why}`, {
-          cause,
-        });
+        throw this.#warmUpFailure(cause, timeout.signal.aborted);
+      } finally {
+        ended.abort();
       }
     }
+  }
+
+  #warmUpFailure(cause: unknown, isLate: boolean): ReplicaFailureError {
+    const own = cause instanceof ServingError ? cause.message : "it cannot be made";
+    const why = isLate ? `it did not answer within ${this.#options.warmupTimeoutMs / 1000} s` : own;
+    const message = `the model could not answer the synthetic request: ${why}`;
+    return new ReplicaFailureError("WarmupFailed", message, { cause });
+  }
+
+  async #abortAfter(ms: number, timeout: AbortController, ended: AbortSignal): Promise<void> {
+    await this.#options.clock.wait(ms, ended);
+    if (!ended.aborted) timeout.abort();
   }
 
   #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {

@@ -152,7 +152,7 @@ describe("a replica's process", () => {
     // process.exit() would wait for the run.
     replica.process.child.kill("SIGTERM");
     expect(await replica.process.exited).toEqual({ code: null, signal: "SIGKILL" });
-    expect(replica.process.output).toContain("a run does not end");
+    expect(replica.process.output).toContain("a model is still busy");
   });
 
   test("ends at once when it is told twice", async () => {

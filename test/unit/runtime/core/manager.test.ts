@@ -320,6 +320,24 @@ describe("failures", () => {
     expect(engine.disposed).toEqual(["/models/1"]);
   });
 
+  test("a warm-up that does not end is given up", async () => {
+    const { manager, engine, clock } = setUp();
+    const load = engine.load.bind(engine);
+    engine.load = async (file, signal, observer) => ({
+      ...(await load(file, signal, observer)),
+      infer: (_inputs, _outputs, limit) =>
+        new Promise((_, reject) => limit.addEventListener("abort", () => reject(limit.reason))),
+    });
+    manager.start();
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 warming-up"]);
+    await clock.advance(60_000);
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({
+      kind: "error",
+      failure: { reason: "WarmupFailed", message: expect.stringContaining("did not answer within 60 s") },
+    });
+  });
+
   test("versions that are missing are reported while the others serve", async () => {
     const { manager, repository, clock } = setUp({ policy: { kind: "specific", versions: [1, 3] } });
     repository.versions = [1, 2];

@@ -1,0 +1,20 @@
+import type { Clock } from "./core/clock.ts";
+
+/** setTimeout takes no more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The clock of the process. Its timers do not keep the process alive. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wait: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal.aborted || ms <= 0) return resolve();
+      const timer = setTimeout(end, Math.min(ms, LONGEST_TIMER_MS)).unref();
+      signal.addEventListener("abort", end, { once: true });
+      function end(): void {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        resolve();
+      }
+    }),
+};
