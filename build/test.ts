@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { buildS3Server } from "../test/integration/s3-server.ts";
 import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
 import { provideHelm } from "../test/programs/helm.ts";
 import { closingLine, countTests, sum, type Counts } from "./test-counts.ts";
@@ -16,8 +17,8 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 const REPORTS = path.join(ROOT, "dist/test-reports");
 /** The programs of each project, so that the waiting for them is seen, and is not part of any test's time. */
 const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
-  integration: [provideControlPlanePrograms, provideHelm],
-  e2e: [provideHelm],
+  integration: [provideControlPlanePrograms, provideHelm, buildS3Server],
+  e2e: [provideHelm, buildS3Server],
 };
 
 const { values, positionals } = parseArgs({ options: { sum: { type: "boolean" } }, allowPositionals: true });
