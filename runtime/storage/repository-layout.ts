@@ -47,7 +47,7 @@ export async function locateVersions(
     if (base.kind === "file") throw new StorageFailure("StorageNotFound", `${store.describe(key)} does not exist`);
   }
   const entries = await list(base, key, false, retry, signal);
-  const { versions } = readVersionFolders(entries);
+  const versions = readVersionFolders(entries);
   const complete = await filterConcurrently(versions, async (version) =>
     entries.some(({ kind, name }) => kind === "unsafe" && name === String(version))
       ? true

@@ -1,5 +1,5 @@
 import { networkFailure } from "./network-failure.ts";
-import { StorageFailure } from "./storage-failure.ts";
+import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 
 /** With what the requests are signed. */
 export type S3Identity = "anonymous" | "accessKey" | "ambient";
@@ -27,7 +27,6 @@ export function s3Failure(thrown: unknown, context: S3RequestContext): StorageFa
   const answer = readAnswer(thrown);
   const server = context.endpoint ?? `AWS (${context.region})`;
   if (answer.status === undefined || (answer.status >= 200 && answer.status < 300)) {
-    if (answer.name === "CredentialsProviderError") return noCredentials(thrown, context);
     const failure = networkFailure(thrown, server);
     if (failure !== undefined) return failure;
     return new StorageFailure(
@@ -137,7 +136,19 @@ function unusable(
   });
 }
 
-function noCredentials(cause: unknown, context: S3RequestContext): StorageFailure {
+/** Says why there are no credentials to sign with. */
+export function credentialsFailure(cause: unknown, context: S3RequestContext): StorageFailure {
+  const name = cause instanceof Error ? (systemErrorCode(cause) ?? cause.name) : "unknown error";
+  // The chain of sources ends with this error when none has anything to offer.
+  if (name !== "CredentialsProviderError")
+    return (
+      networkFailure(cause, "the service that issues the cloud identity's credentials") ??
+      new StorageFailure(
+        "StorageAccessDenied",
+        `no credentials for ${context.place}: the cloud identity of the replica's service account failed (${name})`,
+        { cause },
+      )
+    );
   return new StorageFailure(
     "StorageAccessDenied",
     `no credentials for ${context.place}: name a Secret in storage.secretRef, give the service account a cloud identity, ` +

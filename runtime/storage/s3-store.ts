@@ -12,7 +12,7 @@ import {
   type StoredEntry,
 } from "./object-store.ts";
 import { checksumFromBase64 } from "./announced-checksum.ts";
-import { isChanged, isNoSuchKey, s3Failure, type S3RequestContext } from "./s3-failure.ts";
+import { credentialsFailure, isChanged, isNoSuchKey, s3Failure, type S3RequestContext } from "./s3-failure.ts";
 import { strongEtag } from "./etag.ts";
 import { createSdkRequestHandler } from "./s3-http-handler.ts";
 import { discardBody, explained, parseContentRange } from "./response-body.ts";
@@ -86,6 +86,12 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
   ): Promise<T> => {
     signal.throwIfAborted();
     const { sdk, client } = await connect();
+    try {
+      await client.config.credentials();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw credentialsFailure(error, context(key));
+    }
     try {
       return await run(sdk, client);
     } catch (error) {

@@ -32,17 +32,11 @@ export function parseVersionName(name: string): number | undefined {
   return Number.isSafeInteger(version) ? version : undefined;
 }
 
-/** The numbers of version folders, ascending, and other folders' names. Links that lead out count: their fetch says so. */
-export function readVersionFolders(entries: readonly StoredEntry[]): {
-  readonly versions: readonly number[];
-  readonly otherFolders: readonly string[];
-} {
-  const folders = entries.filter(({ kind }) => kind !== "file").map(({ name }) => name);
-  const versions = folders.map(parseVersionName).filter((version) => version !== undefined);
-  return {
-    versions: versions.sort((a, b) => a - b),
-    otherFolders: folders.filter((name) => parseVersionName(name) === undefined && !name.startsWith(".")),
-  };
+/** The numbers of version folders, ascending. Links that lead out count: the version's fetch says what is wrong. */
+export function readVersionFolders(entries: readonly StoredEntry[]): readonly number[] {
+  const folders = entries.filter(({ kind }) => kind !== "file");
+  const versions = folders.map(({ name }) => parseVersionName(name)).filter((version) => version !== undefined);
+  return versions.sort((a, b) => a - b);
 }
 
 /** Whether a folder holds a model, or something in the place of one. A version whose upload has begun may not yet. */

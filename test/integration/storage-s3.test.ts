@@ -45,6 +45,7 @@ afterAll(async () => {
 });
 
 beforeEach(() => {
+  vi.unstubAllEnvs();
   for (const [name, value] of Object.entries(server.environment)) vi.stubEnv(name, value);
   vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
   proxy.decide = () => undefined;
@@ -170,6 +171,22 @@ describe("what fails is said in a user's words", () => {
     );
     expect(await listingOutcome(uri, { storage: { ...direct.storage, anonymous: true } })).toMatch(
       /^StorageAccessDenied: access to s3:\/\/models\/private was denied \(403 AccessDenied\) without signing/,
+    );
+  });
+
+  test("a cloud identity that fails", async () => {
+    for (const name of Object.keys(server.environment)) vi.stubEnv(name, undefined);
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent");
+    vi.stubEnv("AWS_CONFIG_FILE", "/nonexistent");
+    vi.stubEnv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/models");
+    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent");
+    expect(await listingOutcome("s3://models/x", direct)).toBe(
+      "StorageAccessDenied: no credentials for s3://models/x: the cloud identity of the replica's service account failed (ENOENT)",
+    );
+    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", import.meta.filename);
+    vi.stubEnv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1");
+    expect(await listingOutcome("s3://models/x", direct)).toBe(
+      "StorageUnreachable: the service that issues the cloud identity's credentials could not be reached: connection refused",
     );
   });
 

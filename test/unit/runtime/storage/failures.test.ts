@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { networkFailure } from "../../../../runtime/storage/network-failure.ts";
 import { NetworkDeniedError } from "../../../../runtime/storage/network-guard.ts";
-import { isChanged, isNoSuchKey, s3Failure, type S3RequestContext } from "../../../../runtime/storage/s3-failure.ts";
+import {
+  credentialsFailure,
+  isChanged,
+  isNoSuchKey,
+  s3Failure,
+  type S3RequestContext,
+} from "../../../../runtime/storage/s3-failure.ts";
 
 const context: S3RequestContext = {
   bucket: "models",
@@ -62,9 +68,20 @@ describe("an answer of S3", () => {
   });
 
   test("missing credentials are said to be missing", () => {
-    const failure = s3Failure(Object.assign(new Error("no"), { name: "CredentialsProviderError" }), context);
+    const failure = credentialsFailure(Object.assign(new Error("no"), { name: "CredentialsProviderError" }), context);
     expect(failure.reason).toBe("StorageAccessDenied");
     expect(failure.message).toMatch(/no credentials.*storage\.secretRef.*storage\.anonymous/);
+    expect(credentialsFailure(systemError("ENOENT"), context)).toMatchObject({
+      reason: "StorageAccessDenied",
+      message: expect.stringMatching(/cloud identity of the replica's service account failed \(ENOENT\)$/),
+    });
+    expect(credentialsFailure(answer("InvalidIdentityToken", 400), context).message).toMatch(
+      /\(InvalidIdentityToken\)$/,
+    );
+    expect(credentialsFailure(systemError("ECONNREFUSED"), context)).toMatchObject({
+      reason: "StorageUnreachable",
+      message: expect.stringMatching(/^the service that issues .*connection refused$/),
+    });
   });
 
   test("something that is no S3 server is said to be none", () => {

@@ -117,6 +117,20 @@ describe("what a process left that ended", () => {
     expect(await fetchInto(folder, store)).toMatchObject({ digest: sha256(store.content("model.onnx")) });
   });
 
+  test("does no harm if a file that was complete has been damaged", async () => {
+    const store = new FaultyStore({ "model.onnx": 100, "w.bin": 100 });
+    await fetchAndDie(folder, store, [{}, { cutAfter: 50 }]);
+    const [name = ""] = await partials(folder);
+    await writeFile(join(folder, "digits/partial", name, "files/model.onnx"), Buffer.alloc(100));
+    const fetched = await fetchInto(folder, store);
+    expect(fetched.digest).toBe(sha256(store.content("model.onnx")));
+    expect(await readFile(fetched.modelFile)).toEqual(store.content("model.onnx"));
+    expect(store.opens.map(({ key, offset }) => [key, offset])).toEqual([
+      ["model.onnx", 0],
+      ["w.bin", 42],
+    ]);
+  });
+
   test("is checked against storage.verify.sha256 even if the storage announces nothing", async () => {
     const store = new FaultyStore({ "model.onnx": 100 });
     store.announce = false;

@@ -36,7 +36,7 @@ test.each([
 
 test("versions are folders named by integers, in numerical order; files and hidden folders are neither", () => {
   const entries = [folder("10"), folder("9"), file("11"), folder("latest"), folder("007"), folder("..data"), link("3")];
-  expect(readVersionFolders(entries)).toEqual({ versions: [3, 9, 10], otherFolders: ["latest", "007"] });
+  expect(readVersionFolders(entries)).toEqual([3, 9, 10]);
 });
 
 describe("planVersion", () => {
