@@ -25,8 +25,13 @@ export function countTests(report: unknown, exitStatus: number): Counts {
   });
   const passed = statuses.filter((status) => status === "passed").length;
   const failed = statuses.filter((status) => status === "failed").length;
-  const isBroken = failed === 0 && (exitStatus !== 0 || report === undefined);
-  return { passed, failed: isBroken ? 1 : failed, skipped: statuses.length - passed - failed };
+  const counts = { passed, failed, skipped: statuses.length - passed - failed };
+  return withStatus(counts, report === undefined ? 1 : exitStatus);
+}
+
+/** Counts one failure when none is counted and yet the exit status is not 0. */
+export function withStatus(counts: Counts, exitStatus: number): Counts {
+  return counts.failed === 0 && exitStatus !== 0 ? { ...counts, failed: 1 } : counts;
 }
 
 /** The sum of several runs. */
