@@ -81,7 +81,7 @@ export interface Predictor {
   readonly timeout: number;
   readonly resources?: ResourceRequirements;
   readonly service?: PredictorService;
-  /** Environment variables of the replicas, such as HTTPS_PROXY. Names that start with LOCKSTEP_ are the operator's. */
+  /** Environment variables of the replicas, such as AWS_ROLE_ARN. Names that start with LOCKSTEP_ are the operator's. */
   readonly env?: readonly EnvironmentVariable[];
   /** Labels that a node must have. */
   readonly nodeSelector?: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { destination as open, pino, type Logger } from "pino";
 
 export type { Logger };
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -32,5 +32,6 @@ export function createLogger(options: {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  // At once, not later: the last line before an end is the one that matters.
+  return pino(settings, options.destination ?? open({ dest: 1, sync: true }));
 }

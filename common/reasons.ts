@@ -25,7 +25,7 @@ export const REPLICA_FAILURES = {
   },
   StorageUnreachable: {
     meaning: "The storage could not be reached, did not answer in time, or answered with a server error.",
-    remedy: "Check storage.endpoint, DNS, certificates (storage.caBundle), proxies and network policies.",
+    remedy: "Check storage.endpoint, DNS, certificates (storage.caBundle) and network policies.",
     retried: true,
   },
   ChecksumMismatch: {

@@ -121,7 +121,7 @@ function faulty(fault: Fault): object {
     model: {
       modelFormat: { name: "onnx" },
       storageUri: "s3://models/iris",
-      ...(/^pvc/.test(uriOf(fault)) ? {} : { storage: store.storage }),
+      ...(uriOf(fault).startsWith("pvc:") ? {} : { storage: store.storage }),
       ...fault.model?.(),
     },
   });

@@ -2,7 +2,7 @@ import { cp, mkdir, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { startS3Server, type S3Server } from "../integration/s3-server.ts";
-import { identityModel, memoryModel, onnxModel } from "../fixtures/onnx-builder.ts";
+import { identityModel, onnxModel } from "../fixtures/onnx-builder.ts";
 import { apply, kubectl } from "./kubectl.ts";
 import { modelFolder } from "./model-samples.ts";
 
@@ -53,7 +53,18 @@ async function writeBroken(bucket: string): Promise<void> {
       },
       { opset: 999 },
     ),
-    greedy: memoryModel(),
+    // Repeats its input until it fills 2 GiB, in order to add it up.
+    greedy: onnxModel({
+      inputs: [{ name: "input", type: "FLOAT", dims: [1] }],
+      outputs: [{ name: "output", type: "FLOAT", dims: [1] }],
+      nodes: [
+        { op: "Expand", inputs: ["input", "shape"], outputs: ["many"] },
+        { op: "ReduceSum", inputs: ["many"], outputs: ["output"], attributes: { keepdims: { kind: "int", value: 1 } } },
+      ],
+      initializers: {
+        shape: { type: "INT64", dims: [1], data: new Uint8Array(new BigInt64Array([2n ** 29n]).buffer) },
+      },
+    }),
     fine: identityModel("FLOAT"),
   };
   for (const [name, content] of Object.entries(models)) {
