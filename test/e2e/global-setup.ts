@@ -11,7 +11,7 @@ export function setup(project: TestProject): void {
   if (kubeconfig === undefined || kubeconfig === "")
     throw new Error(
       "The end-to-end tests need a cluster: set KUBECONFIG to its kubeconfig file.\n" +
-        'On Debian, as root, test/cluster/up starts one: eval "$(test/cluster/up)". With Docker, kind does: see docs/guides/kind.md.',
+        'On Debian, as root, test/cluster/up starts one: eval "$(test/cluster/up)". With Docker: kind create cluster --config kind-config.yaml.',
     );
   const file = path.resolve(kubeconfig);
   if (!existsSync(file)) throw new Error(`KUBECONFIG names ${file}, which is not there.`);
