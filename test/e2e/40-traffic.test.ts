@@ -25,7 +25,7 @@ function digits(predictor: object = {}, version = 2): object {
       versionPolicy: { specific: { versions: [version] } },
     },
     service: { type: "NodePort", nodePort: NODE_PORT },
-    resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    resources: { requests: { cpu: "200m", memory: "128Mi" }, limits: { memory: "512Mi" } },
     ...predictor,
   });
 }
@@ -51,8 +51,8 @@ afterAll(async () => {
 });
 
 /** Clients that keep their connections, and clients that make new ones all the time; gentle, so that the CPU is not the matter. */
-function gentleLoad(): { stop(): Promise<LoadReport[]> } {
-  const common = { url: URL, body, maxDurationMs: 240_000, pauseMs: 20 };
+function gentleLoad(pauseMs = 20): { stop(): Promise<LoadReport[]> } {
+  const common = { url: URL, body, maxDurationMs: 360_000, pauseMs };
   const loads: Load[] = [
     startLoad({ ...common, clients: 4 }),
     startLoad({ ...common, clients: 4, requestsPerConnection: 1 }),
@@ -154,7 +154,8 @@ describe("without a failed request", () => {
       }),
     );
     await waitReplicas(1);
-    const gentle = gentleLoad();
+    // Little enough for one replica, while there is nothing else.
+    const gentle = gentleLoad(200);
     const startMs = performance.now();
     const load = startLoad({ url: URL, body, clients: 8, requestsPerConnection: 200, maxDurationMs: 180_000 });
     await waitReplicas(3, 150_000);
