@@ -3,7 +3,7 @@ import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { eventually } from "../eventually.ts";
 import { applyAndWait, manifest, waitReady } from "./inference-services.ts";
 import { installLockstep, OPERATOR_NAMESPACE } from "./installation.ts";
-import { startLoad, type Load, type LoadReport } from "./load.ts";
+import { startLoad, type Load, type LoadReport } from "../../bench/load.ts";
 import { kubectl, makeNamespace, read } from "./kubectl.ts";
 import { samplesOf } from "./model-samples.ts";
 import { startModelStore, type ModelStore } from "./model-store.ts";

@@ -64,7 +64,6 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["runtime/engine"],
   "node:worker_threads": ["runtime/engine"],
   "@aws-sdk/client-s3": ["runtime/storage"],
-  "@smithy/node-http-handler": ["runtime/storage"],
   "prom-client": ["operator/metrics.ts", "runtime/monitoring"],
   pino: ["common/logger.ts"],
   zod: ["common", "operator", "runtime", "cli"],

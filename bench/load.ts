@@ -28,6 +28,8 @@ export interface LoadReport {
 }
 
 export interface Load {
+  /** How it goes. */
+  soFar(): { readonly sent: number; readonly failed: number };
   /** Ends the load; requests under way are waited for. */
   stop(): Promise<LoadReport>;
 }
@@ -81,7 +83,9 @@ export function startLoad(options: LoadOptions): Load {
   }
 
   const clients = Promise.all(Array.from({ length: options.clients }, client));
+  const countFailed = (): number => Object.values(failures).reduce((sum, { count }) => sum + count, 0);
   return {
+    soFar: () => ({ sent: latencies.length, failed: countFailed() }),
     async stop() {
       ended.abort();
       clearTimeout(timer);
@@ -91,7 +95,7 @@ export function startLoad(options: LoadOptions): Load {
       const quantile = (q: number): number => Math.round((latencies[Math.floor(latencies.length * q)] ?? 0) * 10) / 10;
       return {
         sent: latencies.length,
-        failed: Object.values(failures).reduce((sum, { count }) => sum + count, 0),
+        failed: countFailed(),
         failures,
         durationMs,
         requestsPerSecond: Math.round((latencies.length / durationMs) * 1000),
