@@ -3,7 +3,7 @@ import path from "node:path";
 import { loadAll } from "js-yaml";
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { CHART, only, render, type Manifest } from "../programs/chart.ts";
-import { accessOf, createNamespace, send, type Answer } from "./cluster-access.ts";
+import { accessOf, apply, createNamespace, send, type Answer } from "./cluster-access.ts";
 
 const access = accessOf(inject("kubeconfig"));
 const NAMESPACE = "lockstep-system";
@@ -29,12 +29,8 @@ async function resourcePath({ apiVersion, kind, metadata }: Manifest): Promise<s
   return `${root}${namespace}/${resource.name}/${metadata.name}`;
 }
 
-/** As `kubectl apply --server-side`, with its strict validation. */
-async function apply(manifest: Manifest, dryRun = false): Promise<Answer> {
-  const options = `fieldManager=chart-test&force=true&fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
-  return send(access, "PATCH", `${await resourcePath(manifest)}?${options}`, manifest, {
-    "content-type": "application/apply-patch+yaml",
-  });
+async function applyManifest(manifest: Manifest, dryRun = false): Promise<Answer> {
+  return apply(access, await resourcePath(manifest), manifest, { dryRun });
 }
 
 beforeAll(async () => {
@@ -43,7 +39,7 @@ beforeAll(async () => {
   await createNamespace(access, "team-b");
   for (const manifest of await render({ set: { "crds.enabled": "false" } })) {
     if (["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"].includes(manifest.kind))
-      await apply(manifest);
+      await applyManifest(manifest);
   }
 });
 
@@ -57,7 +53,7 @@ describe("the API server takes every object of", () => {
       set: { "serviceAccount.name": "lockstep" },
     });
     for (const manifest of manifests.filter((each) => !FOREIGN.has(each.kind))) {
-      const { status, causes } = await apply(manifest, true);
+      const { status, causes } = await applyManifest(manifest, true);
       expect({ kind: manifest.kind, name: manifest.metadata.name, causes }).toMatchObject({ causes: [] });
       expect([200, 201]).toContain(status);
     }
@@ -67,7 +63,7 @@ describe("the API server takes every object of", () => {
     const text = readFileSync(path.join(CHART, "../../install.yaml"), "utf8");
     const manifests = loadAll(text) as readonly Manifest[];
     expect(manifests[0]).toMatchObject({ kind: "Namespace", metadata: { name: NAMESPACE } });
-    for (const manifest of manifests) expect((await apply(manifest, true)).causes).toEqual([]);
+    for (const manifest of manifests) expect((await applyManifest(manifest, true)).causes).toEqual([]);
   });
 });
 

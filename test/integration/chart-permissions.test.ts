@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, inject, test } from "vitest";
 import { render, type Manifest } from "../programs/chart.ts";
-import { accessOf, createNamespace, send } from "./cluster-access.ts";
+import { accessOf, apply, createNamespace, send } from "./cluster-access.ts";
 
 const access = accessOf(inject("kubeconfig"));
 const RBAC = "/apis/rbac.authorization.k8s.io/v1";
@@ -89,8 +89,9 @@ async function createRbac(manifests: readonly Manifest[]): Promise<void> {
   for (const manifest of manifests.filter((each) => /Role(Binding)?$/.test(each.kind))) {
     const { namespace } = manifest.metadata;
     const folder = namespace === undefined ? "" : `/namespaces/${namespace}`;
-    const answer = await send(access, "POST", `${RBAC}${folder}/${manifest.kind.toLowerCase()}s`, manifest);
-    if (answer.status !== 201) throw new Error(`cannot make ${manifest.kind}: ${answer.causes[0]?.message}`);
+    const resource = `${RBAC}${folder}/${manifest.kind.toLowerCase()}s/${manifest.metadata.name}`;
+    const { status, causes } = await apply(access, resource, manifest);
+    if (status !== 200 && status !== 201) throw new Error(`cannot make ${manifest.kind}: ${causes[0]?.message}`);
   }
 }
 
