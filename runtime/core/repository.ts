@@ -16,11 +16,15 @@ export type ReportProgress = (progress: { bytesDone: number; bytesTotal: number 
 
 /** Where versions come from. Implementations throw ReplicaFailureError with one of the Storage reasons. */
 export interface ModelRepository {
-  /** The versions that are there, ascending; a single file is version 1. Throws StorageNotFound if there is none. */
+  /**
+   * The versions that are there, ascending; a single file is version 1. Of a storage that cannot be reached, those that
+   * were brought to the local disk before. Throws StorageNotFound if there is none.
+   */
   listVersions(signal: AbortSignal): Promise<readonly number[]>;
   /**
    * Brings a version to the local disk: streamed with constant memory, sizes and digests checked, renamed into place
-   * as the last step, resumed after a broken connection. A version that is already there is verified, not fetched again.
+   * as the last step, resumed after a broken connection. A version that is already there is verified, and fetched again only if
+   * the storage has other files by now.
    */
   fetchVersion(version: number, report: ReportProgress, signal: AbortSignal): Promise<FetchedVersion>;
 }

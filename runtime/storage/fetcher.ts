@@ -1,4 +1,3 @@
-import type { Logger } from "../../common/logger.ts";
 import type { FetchedVersion, ReportProgress } from "../core/repository.ts";
 import {
   downloadFile,
@@ -7,33 +6,28 @@ import {
   type DownloadState,
   type DownloadedFile,
 } from "./file-download.ts";
-import type { Journal, PartialFileState } from "./journal.ts";
+import { findFetched, localFilesOf, MODEL_FILE, type FetchedVersions, type LocalFile } from "./fetched-version.ts";
+import type { Journal, PartialFileState, VersionRecord } from "./journal.ts";
 import { freeBytes, localDiskFailure, sha256OfFile } from "./local-disk.ts";
-import type { ModelDirectory, PartialVersion } from "./model-directory.ts";
+import type { PartialVersion } from "./model-directory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { throttleProgress } from "./progress.ts";
 import { StorageFailure } from "./storage-failure.ts";
-import type { VersionFile, VersionPlan } from "./version-listing.ts";
+import type { VersionPlan } from "./version-listing.ts";
 
 /** How often a version is begun anew when its files change or arrive damaged. */
 const MAX_RESTARTS = 2;
-/** Name of every version's model on the local disk. Companions keep theirs: the model refers to them by name. */
-const MODEL_FILE = "model.onnx";
 
 /** A point that a fetch has reached; for logs and for tests that end the process there. */
 export type FetchStep = "claimed" | "received" | "verified" | "published";
 
 /** What a fetch works with. */
-export interface FetchContext {
+export interface FetchContext extends FetchedVersions {
   readonly store: ObjectStore;
-  readonly directory: ModelDirectory;
   /** LOCKSTEP_MODEL_DIR, to see how much room there is. */
   readonly diskFolder: string;
   readonly maxBytes: number;
-  /** What the model file must have, in hexadecimal. */
-  readonly expectedSha256: string | undefined;
   readonly policy: DownloadPolicy;
-  readonly logger: Logger | undefined;
   readonly onStep?: (step: FetchStep) => void;
 }
 
@@ -47,8 +41,8 @@ export interface VersionSource {
 }
 
 /**
- * Brings a version to the local disk, or finds it there. All its files are of one listing: if one of them changes
- * meanwhile, all are listed and fetched again. Files on mounted volumes are copied like any other, because a file that
+ * Brings a version to the local disk, or finds it there in the state in which the storage has it. All its files are of
+ * one listing: if one of them changes meanwhile, all are listed and fetched again. Files on mounted volumes are copied like any other, because a file that
  * is loaded in place could be changed, cut or replaced between the check of its digest and its use.
  * Throws StorageFailure, or the signal's reason.
  */
@@ -59,13 +53,13 @@ export async function fetchVersion(
   signal: AbortSignal,
 ): Promise<FetchedVersion> {
   try {
-    const present = await findComplete(source.version, context, signal);
-    if (present !== undefined) {
-      report({ bytesDone: present.sizeBytes, bytesTotal: present.sizeBytes });
-      return present;
-    }
     for (let restarts = 0; ; restarts++) {
       const plan = await source.plan(signal);
+      const kept = await findFetched(source.version, plan, context, signal);
+      if (kept !== undefined) {
+        report({ bytesDone: kept.sizeBytes, bytesTotal: kept.sizeBytes });
+        return kept;
+      }
       try {
         return await fetchPlanned(plan, source, context, report, signal);
       } catch (error) {
@@ -78,19 +72,6 @@ export async function fetchVersion(
     signal.throwIfAborted();
     throw localDiskFailure(error);
   }
-}
-
-async function findComplete(
-  version: number,
-  { directory, expectedSha256 }: FetchContext,
-  signal: AbortSignal,
-): Promise<FetchedVersion | undefined> {
-  const present = await directory.readComplete(version, signal);
-  if (present === undefined || expectedSha256 === undefined || present.digest === `sha256:${expectedSha256}`)
-    return present;
-  // The storage may have what is wanted by now.
-  await directory.removeVersion(version);
-  return undefined;
 }
 
 async function fetchPlanned(
@@ -129,17 +110,16 @@ class VersionFetch {
   }
 
   async run(report: ReportProgress, signal: AbortSignal): Promise<FetchedVersion> {
-    const { model, companions } = this.#plan;
     const { directory, onStep } = this.#context;
     const { version } = this.#source;
-    const files = [{ file: model, name: MODEL_FILE }, ...companions.map((file) => ({ file, name: file.name }))];
+    const files = localFilesOf(this.#plan);
     this.#takeUp(files);
     await this.#partial.keepOnly(new Set(this.#files.keys()));
     await this.#checkSpace(files);
     const announced = files.map(({ file }) => file.sizeBytes).reduce(sum, 0);
     const progress = throttleProgress(report, this.#context.policy.progressIntervalMs);
     let doneBytes = 0;
-    const records: { name: string; sizeBytes: number; sha256: string }[] = [];
+    const records: VersionRecord["files"] = [];
     for (const { file, name } of files) {
       const before = doneBytes;
       const fetched = await this.#fetchFile(file, name, before, signal, (bytesDone, sizeBytes) => {
@@ -150,7 +130,8 @@ class VersionFetch {
       });
       doneBytes += fetched.sizeBytes;
       if (name === MODEL_FILE) this.#checkDigest(fetched);
-      records.push({ name, sizeBytes: fetched.sizeBytes, sha256: fetched.sha256 });
+      const { sizeBytes, sha256, state } = fetched;
+      records.push({ name, sizeBytes, sha256, ...(state.etag !== undefined && { etag: state.etag }) });
     }
     onStep?.("verified");
     await this.#partial.publish({ formatVersion: 1, files: records });
@@ -166,7 +147,7 @@ class VersionFetch {
   }
 
   /** Keeps of an earlier process's work what is of the same state of the same files. */
-  #takeUp(files: readonly { readonly file: VersionFile; readonly name: string }[]): void {
+  #takeUp(files: readonly LocalFile[]): void {
     for (const state of this.#partial.journal?.files ?? []) {
       const file = files.find(({ name }) => name === state.name)?.file;
       const sameEtag = file !== undefined && (file.etag === undefined || file.etag === state.etag);
@@ -175,7 +156,7 @@ class VersionFetch {
     }
   }
 
-  async #checkSpace(files: readonly { readonly file: VersionFile; readonly name: string }[]): Promise<void> {
+  async #checkSpace(files: readonly LocalFile[]): Promise<void> {
     const { store, maxBytes, diskFolder, directory } = this.#context;
     const totalBytes = files.reduce((total, { file }) => total + (file.sizeBytes ?? 0), 0);
     if (totalBytes > maxBytes) throw tooLargeFailure(`the version at ${store.describe(this.#source.key(""))}`);

@@ -26,10 +26,15 @@ const journal = z.strictObject({
 /** What lies beside a partial download, so that another process can go on with it. */
 export type Journal = z.infer<typeof journal>;
 
-const versionRecord = z.strictObject({
-  formatVersion: z.literal(1),
-  files: z.array(z.strictObject({ name: z.string(), sizeBytes: size, sha256 })).min(1),
+const versionFile = z.strictObject({
+  /** Local name. */
+  name: z.string(),
+  sizeBytes: size,
+  sha256,
+  /** Its state in the storage when it was fetched, where the storage tells. */
+  etag: z.string().optional(),
 });
+const versionRecord = z.strictObject({ formatVersion: z.literal(1), files: z.array(versionFile).min(1) });
 /** What lies beside a complete version. The first file is the model. */
 export type VersionRecord = z.infer<typeof versionRecord>;
 

@@ -38,7 +38,9 @@ export interface PartialVersion {
 export interface ModelDirectory {
   /** A complete version whose sizes and digests are right; one that is damaged is removed. */
   readComplete(version: number, signal: AbortSignal): Promise<FetchedVersion | undefined>;
-  /** The same without a look at the files; for who has just published it. */
+  /** What was written of a version when it was published; undefined if it is not complete. */
+  readRecord(version: number): Promise<VersionRecord | undefined>;
+  /** The same as readComplete without a look at the files; for who has just published it. */
   locate(version: number): Promise<FetchedVersion | undefined>;
   /** Goes on with what a process that has ended left behind, or begins anew. Removes what is stale. */
   claimPartial(version: number): Promise<PartialVersion>;
@@ -88,6 +90,7 @@ export function openModelDirectory(root: string): ModelDirectory {
 
   return {
     readComplete,
+    readRecord: (version) => readRecord(versionFolder(version)),
     locate: async (version) =>
       describeVersion(versionFolder(version), version, await readRecord(versionFolder(version))),
     claimPartial: async (version) => {

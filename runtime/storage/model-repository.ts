@@ -3,8 +3,9 @@ import type { Environment } from "../../common/environment.ts";
 import type { Logger } from "../../common/logger.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
 import type { RuntimeProcessConfig } from "../config.ts";
-import type { ModelRepository } from "../core/repository.ts";
-import { fetchVersion, type FetchStep } from "./fetcher.ts";
+import type { FetchedVersion, ModelRepository, ReportProgress } from "../core/repository.ts";
+import { findComplete } from "./fetched-version.ts";
+import { fetchVersion, type FetchContext, type FetchStep } from "./fetcher.ts";
 import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./file-download.ts";
 import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpClient, type HttpTimeouts } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
@@ -12,7 +13,7 @@ import { createLocalStore } from "./local-store.ts";
 import { modelFolderName, openModelDirectory } from "./model-directory.ts";
 import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
 import type { ObjectStore } from "./object-store.ts";
-import { locateVersions, versionSource, type BasePath } from "./repository-layout.ts";
+import { locateVersions, versionSource, type BasePath, type RepositoryLayout } from "./repository-layout.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
 import { createS3Store } from "./s3-store.ts";
 import { StorageFailure } from "./storage-failure.ts";
@@ -63,32 +64,72 @@ export function createModelRepository(config: ModelConfig, options: ModelReposit
   const place = [config.storageUri, config.storage.endpoint];
   const directory = openModelDirectory(join(modelDir, modelFolderName(config.name, place)));
   const base = openBasePath(config, options, http);
+  const isRemote = /^(s3|https?):/.test(config.storageUri);
+  const expectedSha256 = config.storage.verify.sha256;
+  /** As it was listed last. */
+  let layout: RepositoryLayout | undefined;
   const requireBase = (): BasePath => {
     if (base instanceof StorageFailure) throw base;
     return base;
   };
 
+  const fetchFrom = async (
+    opened: BasePath,
+    version: number,
+    report: ReportProgress,
+    signal: AbortSignal,
+  ): Promise<FetchedVersion> => {
+    const known = layout?.versions.includes(version) === true ? layout : await locateVersions(opened, retry, signal);
+    if (!known.versions.includes(version)) throw versionNotFound([version], known.versions);
+    const context: FetchContext = {
+      store: opened.store,
+      directory,
+      diskFolder: modelDir,
+      maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
+      expectedSha256,
+      policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
+      logger,
+      ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
+    };
+    return await fetchVersion(versionSource(opened, known, version, retry), context, report, signal);
+  };
+  /** What an earlier process of this container brought; asking a storage on this machine costs nothing. */
+  const findKept = async (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
+    isRemote ? await findComplete(version, { directory, expectedSha256, logger }, signal) : undefined;
+
   return {
-    listVersions: async (signal) => (await locateVersions(requireBase(), retry, signal)).versions,
+    listVersions: async (signal) => {
+      const opened = requireBase();
+      const kept = isRemote ? [...(await directory.completeVersions())].sort((a, b) => a - b) : [];
+      if (isWhole(kept, config.versionPolicy)) return kept;
+      try {
+        layout = await locateVersions(opened, retry, signal);
+        return layout.versions;
+      } catch (error) {
+        if (!isUnreachable(error) || kept.length === 0 || config.versionPolicy.kind === "specific") throw error;
+        logger?.warn(
+          { versions: kept, failure: error.message },
+          "the storage cannot be reached: the versions on the disk are all that is known",
+        );
+        return kept;
+      }
+    },
     fetchVersion: async (version, report, signal) => {
       const opened = requireBase();
-      const layout = await locateVersions(opened, retry, signal);
-      if (!layout.versions.includes(version)) throw versionNotFound([version], layout.versions);
-      return await fetchVersion(
-        versionSource(opened, layout, version, retry),
-        {
-          store: opened.store,
-          directory,
-          diskFolder: modelDir,
-          maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
-          expectedSha256: config.storage.verify.sha256,
-          policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
-          logger,
-          ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
-        },
-        report,
-        signal,
-      );
+      const kept = config.versionPolicy.kind === "specific" ? await findKept(version, signal) : undefined;
+      if (kept !== undefined) return kept;
+      try {
+        return await fetchFrom(opened, version, report, signal);
+      } catch (error) {
+        if (!isUnreachable(error)) throw error;
+        const onDisk = await findKept(version, signal);
+        if (onDisk === undefined) throw error;
+        logger?.warn(
+          { version, failure: error.message },
+          "the storage cannot be reached: taking the version on the disk",
+        );
+        return onDisk;
+      }
     },
     pruneVersions: async (keep) => {
       for (const version of await directory.completeVersions())
@@ -141,4 +182,13 @@ function openFolder(path: string): ObjectStore {
     shownAs: `file://${path}`,
     missingRoot: `file://${path} does not exist in the replica's file system`,
   });
+}
+
+/** Whether a policy names its versions and all of them are there: then nothing in the storage could change the choice. */
+function isWhole(kept: readonly number[], policy: ModelConfig["versionPolicy"]): boolean {
+  return policy.kind === "specific" && policy.versions.every((version) => kept.includes(version));
+}
+
+function isUnreachable(error: unknown): error is StorageFailure {
+  return error instanceof StorageFailure && error.reason === "StorageUnreachable";
 }

@@ -84,6 +84,21 @@ describe("a repository on a claim or in a folder", () => {
     expect(sha256(await readFile(modelFile))).toBe(digest);
   });
 
+  test("is never served from an earlier copy once it was written to", async () => {
+    const source = await put(join(claim, "1/model.onnx"));
+    const modelDir = join(root, "models");
+    for (const policy of [
+      { kind: "latest" as const, count: 1 },
+      { kind: "specific" as const, versions: [1] },
+    ]) {
+      const known = { ...options, modelDir, versionPolicy: policy };
+      const content = Buffer.from(`exported anew for ${policy.kind}`);
+      await fetchOutcome("pvc://models", known);
+      await writeFile(source, content);
+      expect(await fetchOutcome("pvc://models", known)).toBe(sha256(content));
+    }
+  });
+
   test("that is a ConfigMap volume, with its links, can be used, also while Kubernetes replaces it", async () => {
     const volume = join(root, "config-map");
     const publish = async (revision: string, content: string): Promise<void> => {

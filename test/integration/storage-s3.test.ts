@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, PutObjectCommand, S3Client, type ChecksumAlgorithm } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -349,3 +350,72 @@ test("versions that are no longer wanted can be removed", async () => {
   await expect(readFile(join(kept.modelFile, "../../../1/files/model.onnx"))).rejects.toThrow("ENOENT");
   expect(await readFile(kept.modelFile)).toEqual(bytes);
 });
+
+describe("a container that restarts while the storage is down", () => {
+  const policies = [
+    ["latest", { kind: "latest", count: 1 }, [3]],
+    ["all", { kind: "all" }, [1, 3]],
+    ["specific", { kind: "specific", versions: [1] }, [1]],
+  ] as const;
+  const bytes = bytesOf("restart", 50_000);
+
+  const fetchAll = async (
+    options: Parameters<typeof openRepository>[1],
+    versions: readonly number[],
+  ): Promise<readonly string[]> => {
+    await using repository = openRepository("s3://models/restart", options);
+    const listed = await repository.listVersions(signal);
+    expect(listed).toEqual(expect.arrayContaining([...versions]));
+    const fetched = await Promise.all(versions.map((version) => repository.fetchVersion(version, () => {}, signal)));
+    return fetched.map(({ digest }) => digest);
+  };
+
+  beforeEach(async () => {
+    for (const version of [1, 3]) await put(`restart/${version}/model.onnx`, bytes);
+  });
+
+  test.each(policies)("serves on what it has, by policy %s", async (_, policy, versions) => {
+    await using modelDir = await temporaryModelDir();
+    const versionPolicy = policy.kind === "specific" ? { ...policy, versions: [...policy.versions] } : policy;
+    const options = { ...faulty, modelDir: modelDir.path, versionPolicy };
+    await fetchAll(options, versions);
+    for (const status of [503, 500]) {
+      proxy.decide = () => ({ status });
+      expect(await fetchAll(options, versions)).toEqual(versions.map(() => sha256(bytes)));
+    }
+  });
+
+  test("does not even ask for versions that are named", async () => {
+    await using modelDir = await temporaryModelDir();
+    const options = { ...faulty, modelDir: modelDir.path, versionPolicy: { kind: "specific" as const, versions: [3] } };
+    await fetchAll(options, [3]);
+    proxy.requests.length = 0;
+    await fetchAll(options, [3]);
+    expect(proxy.requests).toEqual([]);
+  });
+
+  test("says that the storage is unreachable if it has not all of them, or one is damaged", async () => {
+    await using modelDir = await temporaryModelDir();
+    const options = { ...faulty, modelDir: modelDir.path };
+    await using first = openRepository("s3://models/restart", options);
+    const { modelFile } = await first.fetchVersion(3, () => {}, signal);
+    proxy.decide = () => ({ status: 503 });
+    const versionPolicy = { kind: "specific" as const, versions: [1, 3] };
+    expect(await listingOutcome("s3://models/restart", { ...options, versionPolicy })).toMatch(/^StorageUnreachable: /);
+    await writeFile(modelFile, "damaged");
+    expect(await fetchOutcome("s3://models/restart", options, 3)).toMatch(/^StorageUnreachable: /);
+  });
+
+  test("does not serve what the storage refuses or no longer has", async () => {
+    await using modelDir = await temporaryModelDir();
+    const options = { ...faulty, modelDir: modelDir.path };
+    await fetchAll(options, [3]);
+    proxy.decide = () => ({ status: 403 });
+    expect(await listingOutcome("s3://models/restart", options)).toMatch(/^StorageAccessDenied: /);
+  });
+});
+
+async function temporaryModelDir(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "lockstep-models-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}

@@ -19,6 +19,8 @@ export interface TestRepository extends StorageModelRepository {
 /** What of the configuration a test sets. */
 export interface TestRepositoryOptions extends Omit<ModelRepositoryOptions, "config"> {
   readonly storage?: Partial<ModelConfig["storage"]>;
+  /** Default: the newest version. */
+  readonly versionPolicy?: ModelConfig["versionPolicy"];
   readonly modelDir?: string;
   readonly pvcRoot?: string;
   readonly maxBytes?: number;
@@ -36,7 +38,7 @@ export const QUICK: NonNullable<ModelRepositoryOptions["limits"]> = {
 
 /** Opens a repository as a replica would. */
 export function openRepository(storageUri: string, options: TestRepositoryOptions = {}): TestRepository {
-  const { storage, pvcRoot, maxBytes, deny, ...rest } = options;
+  const { storage, versionPolicy, pvcRoot, maxBytes, deny, ...rest } = options;
   const modelDir = options.modelDir ?? mkdtempSync(join(tmpdir(), "lockstep-models-"));
   const repository = createModelRepository(
     {
@@ -44,7 +46,7 @@ export function openRepository(storageUri: string, options: TestRepositoryOption
       format: "onnx",
       storageUri,
       storage: { anonymous: false, verify: {}, ...storage },
-      versionPolicy: { kind: "latest", count: 1 },
+      versionPolicy: versionPolicy ?? { kind: "latest", count: 1 },
       warmup: { iterations: 1 },
     },
     {

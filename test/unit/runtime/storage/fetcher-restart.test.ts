@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("a version that is there", () => {
-  test("is verified and used, without asking the storage", async () => {
+  test("is verified and used, and no file is opened in the storage", async () => {
     const store = new FaultyStore({ "model.onnx": 100, "w.bin": 10 });
     const first = await fetchInto(folder, store);
     store.opens = [];
@@ -58,6 +58,31 @@ describe("a version that is there", () => {
     store.generation = 1;
     const expectedSha256 = sha256(store.content("model.onnx")).slice(7);
     expect(await fetchInto(folder, store, { expectedSha256 })).toMatchObject({ digest: `sha256:${expectedSha256}` });
+  });
+
+  test.each([
+    ["has other bytes", (store: FaultyStore) => void (store.generation = 1)],
+    ["has another size", (store: FaultyStore) => void (store.sizes = { "model.onnx": 99, "w.bin": 10 })],
+    ["has lost a file", (store: FaultyStore) => void (store.sizes = { "model.onnx": 100 })],
+    ["has got a file", (store: FaultyStore) => void (store.sizes = { ...store.sizes, "v.bin": 1 })],
+  ])("is fetched again if it %s in the storage by now", async (_, change) => {
+    const store = new FaultyStore({ "model.onnx": 100, "w.bin": 10 });
+    await fetchInto(folder, store);
+    change(store);
+    const { modelFile, digest } = await fetchInto(folder, store);
+    expect(digest).toBe(sha256(store.content("model.onnx")));
+    for (const name of Object.keys(store.sizes))
+      expect(await readFile(join(modelFile, "..", name))).toEqual(store.content(name));
+    expect((await readdir(join(modelFile, ".."))).sort()).toEqual(Object.keys(store.sizes).sort());
+  });
+
+  test("is used if the storage does not tell its state, and the sizes are the same", async () => {
+    const store = new FaultyStore({ "model.onnx": 100 });
+    store.etags = false;
+    const first = await fetchInto(folder, store);
+    store.opens = [];
+    expect(await fetchInto(folder, store)).toEqual(first);
+    expect(store.opens).toEqual([]);
   });
 
   test("may be put there by another fetch at the same time", async () => {
