@@ -13,7 +13,7 @@ import type { PartialVersion } from "./model-directory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { throttleProgress } from "./progress.ts";
 import { StorageFailure } from "./storage-failure.ts";
-import type { VersionPlan } from "./version-listing.ts";
+import type { VersionFile, VersionPlan } from "./version-listing.ts";
 
 /** How often a version is begun anew when its files change or arrive damaged. */
 const MAX_RESTARTS = 2;
