@@ -14,6 +14,9 @@ export const INFERENCE_SERVICE = {
   plural: "inferenceservices",
 } as const;
 
+/** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
+export const VALIDATION_RULE_COUNT = 20;
+
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
  * send requests to status.url.

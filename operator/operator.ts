@@ -5,6 +5,7 @@ import { LeaderElector, leaderElectionTiming } from "./controller/leader-electio
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
 import { createApiCluster } from "./kube/api-cluster.ts";
+import { checkValidationRules } from "./kube/validation-rules.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
@@ -21,7 +22,7 @@ export interface OperatorOptions {
   readonly config: OperatorConfig;
   readonly connection: KubeConnection;
   readonly logger: Logger;
-  /** Called when the lead is lost: the process must end, since another one may lead by now. */
+  /** Called when the lead is lost, or cannot be made use of: the process must end, since another one may lead by now. */
   readonly onLost: () => void;
   /** What stands between the operator and the API server; tests put faults there. Default: nothing. */
   readonly wrapClient?: (client: KubeClient) => KubeClient;
@@ -81,6 +82,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     await world.waitForSync(stopping.signal);
     logger.info({ inferenceServices: world.inferenceServices().length }, "reconciling");
     leading.resolve();
+    void checkValidationRules(client, logger, stopping.signal);
     const cluster = createApiCluster({
       client,
       identity: config.POD_NAME || "lockstep-operator",
@@ -108,7 +110,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   function startWork(): void {
     work = lead().catch((error: unknown) => {
-      if (!stopping.signal.aborted) logger.error({ err: error }, "workers failed");
+      if (stopping.signal.aborted) return;
+      // A leader that does not work must not keep others from it.
+      logger.fatal({ err: error }, "workers failed");
+      options.onLost();
     });
   }
 

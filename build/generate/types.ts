@@ -121,7 +121,14 @@ export const INFERENCE_SERVICE = {
   kind: ${JSON.stringify(crd.kind)},
   plural: ${JSON.stringify(crd.plural)},
 } as const;
+
+/** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
+export const VALIDATION_RULE_COUNT = ${countRules(crd.schema)};
 `;
+}
+
+function countRules(schema: JsonSchema): number {
+  return [...walkSchema(schema)].reduce((sum, node) => sum + (node.schema["x-kubernetes-validations"]?.length ?? 0), 0);
 }
 
 function root(crd: CustomResourceDefinition, named: ReadonlyMap<JsonSchema, string>): string {

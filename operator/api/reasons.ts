@@ -24,8 +24,9 @@ export const OPERATOR_FAILURES = {
       "The message is the scheduler's: lower predictor.resources.requests, relax nodeSelector or tolerations, or add nodes.",
   },
   VolumeNotReady: {
-    meaning: "A volume of a replica does not exist or cannot be attached.",
-    remedy: "Check that the PersistentVolumeClaim of pvc:// exists in this namespace and is bound.",
+    meaning: "A volume of a replica does not exist, or cannot be attached or mounted.",
+    remedy:
+      "Check that the PersistentVolumeClaim of pvc:// exists in this namespace and is bound, and that the ConfigMap of storage.caBundle exists and has the key; the events of the pod name the fault.",
   },
   ImagePullFailed: {
     meaning: "A node could not pull the runtime's image.",
@@ -42,10 +43,19 @@ export const OPERATOR_FAILURES = {
     meaning: "A replica's process ended, and is started again and again.",
     remedy: "Read the log of its last run: kubectl logs --previous POD.",
   },
+  Evicted: {
+    meaning: "A node took a replica down or did not let it in: it is short of memory, disk or CPU, or shuts down.",
+    remedy: "The message is the node's: set predictor.resources to what a replica really uses, or add nodes.",
+  },
   VersionSkew: {
     meaning: "Ready replicas of the same spec answer with different versions.",
     remedy:
       "A version was uploaded while replicas were starting: restart them (kubectl rollout restart), or name the version in versionPolicy.specific.",
+  },
+  AutoscalingImpaired: {
+    meaning: "Replicas answer, and the autoscaler cannot change their number, most often for want of metrics.",
+    remedy:
+      "The message is the autoscaler's. Check that metrics-server (or what else serves metrics.k8s.io) is installed and well: kubectl top pod.",
   },
 } as const satisfies Record<string, ReasonDoc>;
 

@@ -25,6 +25,8 @@ export type PodSettings = Pick<
 
 /** The container's name in every replica. */
 export const RUNTIME_CONTAINER = "runtime";
+/** The volume with the operator's own ConfigMap; all other volumes of a kind of object are the user's. */
+export const CONFIG_VOLUME = "config";
 
 const CONFIG_FOLDER = "/etc/lockstep";
 const MODEL_FOLDER = "/var/lib/lockstep";
@@ -85,7 +87,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
       capabilities: { drop: ["ALL"] },
     },
     volumeMounts: [
-      { name: "config", mountPath: CONFIG_FOLDER, readOnly: true },
+      { name: CONFIG_VOLUME, mountPath: CONFIG_FOLDER, readOnly: true },
       { name: "models", mountPath: MODEL_FOLDER },
       { name: "tmp", mountPath: "/tmp" },
       ...volumeMounts,
@@ -104,7 +106,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
     },
     terminationGracePeriodSeconds: predictor.terminationGracePeriodSeconds ?? predictor.timeout + GRACE_SECONDS,
     volumes: [
-      { name: "config", configMap: { name: configMapName } },
+      { name: CONFIG_VOLUME, configMap: { name: configMapName } },
       { name: "models", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
       ...volumes,

@@ -1,3 +1,4 @@
+import { MANAGED_BY } from "../api/labels.ts";
 import { canonicalJson } from "../desired/content-hash.ts";
 import { AppliedMemory } from "./applied-memory.ts";
 import type { KubeClient } from "./client.ts";
@@ -212,9 +213,22 @@ function objectPath(reference: ObjectReference, subresource?: string): string {
   });
 }
 
-/** Whether `live` belongs to whom `desired` is to belong to. Where `desired` has no controlling owner, nobody may control it. */
+/** Whether `live` belongs to whom `desired` is to belong to, or was orphaned. Where `desired` has no owner, nobody may own it. */
 function mayApply(desired: KubeObject, live: KubeObject): boolean {
-  return controllerOf(live)?.uid === controllerOf(desired)?.uid;
+  const owner = controllerOf(live);
+  return (
+    owner?.uid === controllerOf(desired)?.uid ||
+    (owner === undefined && controllerOf(desired) !== undefined && hasLabelsOf(desired, live))
+  );
+}
+
+/** Labels are what tells an orphan of ours, so that of the operator must be among them. */
+function hasLabelsOf(desired: KubeObject, live: KubeObject): boolean {
+  const { labels = {} } = desired.metadata;
+  return (
+    labels[MANAGED_BY.key] === MANAGED_BY.value &&
+    Object.entries(labels).every(([key, value]) => live.metadata.labels?.[key] === value)
+  );
 }
 
 /** What of an object an apply can change: neither its status nor what the API server counts. */

@@ -214,17 +214,30 @@ function refusalOf(response: Pick<Dispatcher.ResponseData, "statusCode" | "heade
         ? body.message.slice(0, MAX_MESSAGE_LENGTH)
         : `the API server answered with HTTP status ${statusCode}`,
     retryAfterMs: retryAfterMsOf(headers["retry-after"]),
+    causes: causesOf(body.details),
   });
 }
 
 /** The fields of a Status object; none where something else came, such as a proxy's page. */
-function statusBodyOf(text: string): { readonly reason?: unknown; readonly message?: unknown } {
+function statusBodyOf(text: string): {
+  readonly reason?: unknown;
+  readonly message?: unknown;
+  readonly details?: unknown;
+} {
   try {
-    const body = JSON.parse(text) as { kind?: unknown; reason?: unknown; message?: unknown } | null;
+    const body = JSON.parse(text) as { kind?: unknown; reason?: unknown; message?: unknown; details?: unknown } | null;
     return body?.kind === "Status" ? body : {};
   } catch {
     return {};
   }
+}
+
+function causesOf(details: unknown): string[] {
+  const { causes } = (details ?? {}) as { causes?: unknown };
+  if (!Array.isArray(causes)) return [];
+  return causes
+    .map((cause) => (cause as { reason?: unknown } | null)?.reason)
+    .filter((reason) => typeof reason === "string");
 }
 
 /** Kubernetes sends seconds; the date form of the header is not used there. */

@@ -87,7 +87,9 @@ export interface ApplyOptions {
 /**
  * What an apply did.
  * `unchanged`: the server had it all; `object` is the cached one where no request was needed.
- * `notOwned`: an object of that name exists that `desired`'s controlling owner does not control; it was left alone.
+ * `notOwned`: an object of that name exists that `desired`'s controlling owner does not control; it was left alone. One
+ * that nobody controls and that carries all of `desired`'s labels was orphaned (`kubectl delete --cascade=orphan`): it is
+ * taken over.
  */
 export interface ApplyResult<T extends KubeObject> {
   readonly kind: "unchanged" | "created" | "updated" | "notOwned";
@@ -127,17 +129,21 @@ export class ApiError extends Error {
   readonly reason: string;
   /** How long the server asks to wait before the next try. */
   readonly retryAfterMs: number | undefined;
+  /** What exactly was wrong, in the server's machine-readable words, such as `NamespaceTerminating`. */
+  readonly causes: readonly string[];
 
   constructor(failure: {
     readonly status: number;
     readonly reason: string;
     readonly message: string;
     readonly retryAfterMs?: number | undefined;
+    readonly causes?: readonly string[];
     readonly cause?: unknown;
   }) {
     super(failure.message, failure.cause === undefined ? undefined : { cause: failure.cause });
     this.status = failure.status;
     this.reason = failure.reason;
     this.retryAfterMs = failure.retryAfterMs;
+    this.causes = failure.causes ?? [];
   }
 }

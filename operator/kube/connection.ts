@@ -52,10 +52,22 @@ export function loadConnection(
   };
 }
 
+/** What the library takes where it finds no configuration: an API server without any protection, on this machine. */
+const LIBRARY_DEFAULT = "http://localhost:8080";
+
 function loadKubeConfig(file: string | undefined): KubeConfig {
   const config = new KubeConfig();
-  if (file === undefined) config.loadFromDefault();
-  else config.loadFromFile(file);
+  try {
+    if (file === undefined) config.loadFromDefault();
+    else config.loadFromFile(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`the kubeconfig cannot be read: ${reason}`, { cause: error });
+  }
+  const isDefault = config.getCurrentContext() === "loaded-context";
+  if (file === undefined && isDefault && config.getCurrentCluster()?.server === LIBRARY_DEFAULT) {
+    throw new Error("expected a pod's service account, $KUBECONFIG or ~/.kube/config to say where the API server is");
+  }
   return config;
 }
 

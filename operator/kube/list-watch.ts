@@ -21,7 +21,9 @@ export function createListWatch<T extends KubeObject>(
 
     list: async ({ limit, continue: token }, signal) => {
       const query = { labelSelector, limit: limit?.toString(), continue: token };
-      const { body } = await client.send({ method: "GET", path, query, signal });
+      const { body } = await client.send({ method: "GET", path, query, signal }).catch((error: unknown) => {
+        throw error instanceof ApiError && error.status === 404 ? notServed(resource, error) : error;
+      });
       return listPageOf<T>(body, resource);
     },
 
@@ -36,6 +38,19 @@ export function createListWatch<T extends KubeObject>(
       for await (const line of client.stream({ path, query }, signal)) yield watchEventOf<T>(line);
     },
   };
+}
+
+/** A collection that is empty is still there: what is not found is the kind itself. */
+function notServed({ apiVersion, kind, plural }: Resource, cause: ApiError): ApiError {
+  const remedy = apiVersion.includes(".")
+    ? `install the CustomResourceDefinition ${plural}.${apiVersion.split("/")[0]}`
+    : "this version of Kubernetes is not supported";
+  return new ApiError({
+    status: cause.status,
+    reason: cause.reason,
+    message: `the API server does not know ${kind} of ${apiVersion}: ${remedy}`,
+    cause,
+  });
 }
 
 /** The page in a list's answer. Items of a list come without apiVersion and kind, which this adds. Throws ApiError. */

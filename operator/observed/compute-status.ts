@@ -3,20 +3,25 @@ import type { InferenceServiceStatus } from "../../common/inferenceservice.gen.t
 import { updateConditions, type Finding } from "../api/conditions.ts";
 import { REVISION_LABEL, selectorLabels, selectorText } from "../api/labels.ts";
 import { serviceUrl } from "../api/names.ts";
+import { cutToBytes } from "../api/cut-text.ts";
 import { compareReasons, type Reason } from "../api/reasons.ts";
 import { replicaRange } from "../desired/replica-range.ts";
-import type { DeploymentObject, Observation, ObservedReplica } from "./observation.ts";
-import { isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
+import { autoscalerTrouble } from "./autoscaler-trouble.ts";
+import type { DeploymentObject, Observation, ObservedReplica, PodObject } from "./observation.ts";
+import { evictionOf, isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
 
 /** As many failures as the status lists. */
 const MAX_FAILURES = 5;
+/** What of a message that is not a replica's is shown, in bytes. */
+const MAX_MESSAGE_BYTES = 2048;
 
 /** What {@link judge} looks at: an observation, counted. */
 interface Judgement {
   readonly observation: Observation;
   readonly counts: ReplicaCounts;
   readonly failures: readonly Omit<ReplicaFailureReport, "pod">[];
-  readonly skew: string | undefined;
+  /** What is wrong although no replica fails. */
+  readonly blemish: Pick<Finding, "reason" | "message"> | undefined;
 }
 
 interface ReplicaCounts {
@@ -35,11 +40,8 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
   const { name, namespace = "default", generation = 0 } = isvc.metadata;
   const counts = countReplicas(observation);
   const versions = activeVersions(observation.replicas);
-  const failures = listFailures(observation);
-  const skew =
-    counts.isRolledOut && versions.length > 1
-      ? `ready replicas answer with the versions ${versions.join(", ")}`
-      : undefined;
+  const failures = listFailures(observation, counts, now);
+  const blemish = findBlemish(observation, counts, versions, now);
   const url = serviceUrl(name, namespace, clusterDomain);
   const activeVersion =
     versions.length === 0 && counts.ready > 0
@@ -60,7 +62,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
     conditions: updateConditions(
       isvc.status?.conditions ?? [],
-      judge({ observation, counts, failures, skew }),
+      judge({ observation, counts, failures, blemish }),
       generation,
       now,
     ),
@@ -68,9 +70,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
 }
 
 function countReplicas({ deployment, replicas, revision, isvc }: Observation): ReplicaCounts {
-  const alive = replicas.filter(
-    ({ pod }) => pod.metadata.deletionTimestamp === undefined && !isOver(pod.status?.phase),
-  );
+  const alive = replicas.filter(({ pod }) => isAlive(pod));
   const isCurrent = ({ pod }: ObservedReplica): boolean => pod.metadata.labels?.[REVISION_LABEL] === revision;
   const isUniform = alive.every(isCurrent);
   return {
@@ -93,9 +93,9 @@ function isSettled(deployment: DeploymentObject | undefined): boolean {
   );
 }
 
-/** A pod that was evicted or that has ended is kept for its log; it is no replica any more. */
-function isOver(phase: string | undefined): boolean {
-  return phase === "Failed" || phase === "Succeeded";
+/** Whether a pod is a replica: one that is being deleted is none any more, nor one that has ended and is kept for its log. */
+export function isAlive({ metadata, status }: PodObject): boolean {
+  return metadata.deletionTimestamp === undefined && status?.phase !== "Failed" && status?.phase !== "Succeeded";
 }
 
 /** The versions with which ready replicas answer, ascending. */
@@ -108,27 +108,65 @@ function activeVersions(replicas: readonly ObservedReplica[]): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** Everything that fails, worst first; what concerns all replicas before single ones. */
-function listFailures({ deployment, replicas, violations }: Observation): Omit<ReplicaFailureReport, "pod">[] {
+/**
+ * Everything that fails, worst first; what concerns all replicas before single ones. Replicas of an older spec are about
+ * to be replaced: why they failed would only hide how those of the current one fare.
+ */
+function listFailures(
+  { deployment, replicas, violations, revision }: Observation,
+  counts: ReplicaCounts,
+  now: Date,
+): Omit<ReplicaFailureReport, "pod">[] {
+  const current = replicas.filter(
+    ({ pod }) => revision === undefined || pod.metadata.labels?.[REVISION_LABEL] === revision,
+  );
   const refusal = deployment?.status?.conditions?.find(
     ({ type, status }) => type === "ReplicaFailure" && status === "True",
   );
-  const ofReplicas = replicas
-    .filter(({ pod }) => pod.metadata.deletionTimestamp === undefined && !isOver(pod.status?.phase))
-    .map(replicaFailure)
+  const ofReplicas = current
+    .filter(({ pod }) => isAlive(pod))
+    .map((replica) => replicaFailure(replica, now))
     .filter((failure) => failure !== undefined)
     .sort((a, b) => compareReasons(a.reason, b.reason) || (a.pod < b.pod ? -1 : 1));
   return [
-    ...violations.toSorted((a, b) => compareReasons(a.reason, b.reason)),
-    ...(refusal === undefined
-      ? []
-      : [{ reason: "ReplicasRefused" as const, message: refusal.message ?? "the pods were refused" }]),
+    ...[
+      ...violations.toSorted((a, b) => compareReasons(a.reason, b.reason)),
+      ...(refusal === undefined
+        ? []
+        : [{ reason: "ReplicasRefused" as const, message: refusal.message ?? "the pods were refused" }]),
+    ].map(({ reason, message }) => ({ reason, message: cutToBytes(message, MAX_MESSAGE_BYTES) })),
     ...ofReplicas,
+    // Pods that were evicted stay for long; they are news only while their successors do not answer.
+    ...(counts.ready === counts.existing && counts.existing > 0 ? [] : newestEviction(current)),
   ];
 }
 
+function newestEviction(replicas: readonly ObservedReplica[]): ReplicaFailureReport[] {
+  const createdMs = (pod: PodObject): number => Date.parse(pod.metadata.creationTimestamp ?? "1970-01-01T00:00:00Z");
+  return replicas
+    .map(({ pod }) => pod)
+    .toSorted((a, b) => createdMs(b) - createdMs(a))
+    .map(evictionOf)
+    .filter((failure) => failure !== undefined)
+    .slice(0, 1);
+}
+
+/** What is not as it should be although the replicas answer. */
+function findBlemish(
+  { autoscaler, replicas }: Observation,
+  counts: ReplicaCounts,
+  versions: readonly number[],
+  now: Date,
+): Judgement["blemish"] {
+  if (counts.isRolledOut && versions.length > 1)
+    return { reason: "VersionSkew", message: `ready replicas answer with the versions ${versions.join(", ")}` };
+  const trouble = autoscalerTrouble(autoscaler, replicas, now);
+  if (trouble === undefined) return undefined;
+  return { reason: "AutoscalingImpaired", message: cutToBytes(trouble, MAX_MESSAGE_BYTES) };
+}
+
 function judge(judgement: Judgement): Finding[] {
-  const { counts, failures, skew, observation } = judgement;
+  const { counts, failures, blemish, observation } = judgement;
   const ready = judgeReady(judgement);
   const worst = failures[0];
   const isWhole = counts.isRolledOut && observation.violations.length === 0;
@@ -157,8 +195,8 @@ function judge(judgement: Judgement): Finding[] {
         },
     worst !== undefined
       ? { type: "Degraded", status: "True", reason: worst.reason, message: describe(worst, failures.length) }
-      : skew !== undefined
-        ? { type: "Degraded", status: "True", reason: "VersionSkew", message: skew }
+      : blemish !== undefined
+        ? { type: "Degraded", status: "True", ...blemish }
         : { type: "Degraded", status: "False", reason: "NoFailure", message: "" },
   ];
 }

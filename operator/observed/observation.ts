@@ -10,16 +10,28 @@ export interface PodObject {
     readonly name: string;
     readonly namespace?: string;
     readonly uid?: string;
+    readonly creationTimestamp?: string;
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
   };
-  readonly spec?: { readonly volumes?: readonly { readonly configMap?: { readonly name?: string } }[] };
+  readonly spec?: { readonly volumes?: readonly PodVolume[] };
   readonly status?: {
     readonly phase?: string;
+    /** Why the pod as a whole is in its phase, such as `Evicted`. */
+    readonly reason?: string;
+    readonly message?: string;
     readonly podIP?: string;
     readonly conditions?: readonly PodCondition[];
+    readonly initContainerStatuses?: readonly ContainerStatus[];
+    /** In no particular order; meshes and other tools of the cluster add containers of their own. */
     readonly containerStatuses?: readonly ContainerStatus[];
   };
+}
+
+export interface PodVolume {
+  readonly name: string;
+  readonly configMap?: { readonly name?: string };
+  readonly persistentVolumeClaim?: { readonly claimName: string };
 }
 
 export interface PodCondition {
@@ -27,6 +39,7 @@ export interface PodCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string;
 }
 
 export interface ContainerStatus {
@@ -59,6 +72,13 @@ export interface DeploymentObject {
   };
 }
 
+/** A HorizontalPodAutoscaler, as much of it as the operator looks at. */
+export interface AutoscalerObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly status?: { readonly conditions?: readonly PodCondition[] };
+}
+
 /** A replica: its pod, and what it says of itself where it could be asked. */
 export interface ObservedReplica {
   readonly pod: PodObject;
@@ -76,6 +96,8 @@ export interface Observation {
   readonly isvc: InferenceService;
   /** The Deployment after it was applied; undefined where it could not be. */
   readonly deployment: DeploymentObject | undefined;
+  /** The autoscaler as it was last seen; undefined where there is none. */
+  readonly autoscaler?: AutoscalerObject | undefined;
   /** Pods of this InferenceService, those that are being deleted too. */
   readonly replicas: readonly ObservedReplica[];
   /** Revision label of pods that run the current spec; undefined where the spec itself is refused. */

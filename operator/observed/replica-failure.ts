@@ -1,7 +1,9 @@
 import { parseTerminationMessage } from "../../common/admin-api.ts";
 import type { StatusFailure } from "../../common/inferenceservice.gen.ts";
+import { cutToBytes } from "../api/cut-text.ts";
 import type { FailureReason } from "../api/reasons.ts";
-import type { ContainerState, ObservedReplica, PodObject } from "./observation.ts";
+import { CONFIG_VOLUME, RUNTIME_CONTAINER } from "../desired/pod-template.ts";
+import type { ContainerState, ContainerStatus, ObservedReplica, PodObject } from "./observation.ts";
 
 /** A replica that fails: an entry of `status.failures`. */
 export interface ReplicaFailureReport extends StatusFailure {
@@ -11,7 +13,12 @@ export interface ReplicaFailureReport extends StatusFailure {
 
 type Finding = Omit<ReplicaFailureReport, "pod">;
 /** Looks for one kind of failure. */
-type Check = (replica: ObservedReplica) => Finding | undefined;
+type Check = (replica: ObservedReplica, now: Date) => Finding | undefined;
+
+/** What of a failure's message is shown, in bytes: five of them, and a condition that repeats one, stay readable. */
+const MAX_MESSAGE_BYTES = 1024;
+/** So long the node may take to make the volumes of a pod ready before that counts as a failure. */
+const VOLUMES_PATIENCE_MS = 10_000;
 
 const CANNOT_PULL = new Set([
   "ErrImagePull",
@@ -34,19 +41,37 @@ const CHECKS: readonly Check[] = [
   isUnschedulable,
   cannotPullImage,
   cannotCreateContainer,
+  waitsForVolumes,
   saysWhy,
   endedWithReason,
   endedWithout,
+  companionFails,
 ];
 
 /** Why a replica fails; undefined for one that answers, or that is on its way. */
-export function replicaFailure(replica: ObservedReplica): ReplicaFailureReport | undefined {
+export function replicaFailure(replica: ObservedReplica, now: Date): ReplicaFailureReport | undefined {
   if (isReady(replica.pod)) return undefined;
   for (const check of CHECKS) {
-    const finding = check(replica);
-    if (finding !== undefined) return { pod: replica.pod.metadata.name, ...finding };
+    const finding = check(replica, now);
+    if (finding !== undefined) return report(replica.pod, finding);
   }
   return undefined;
+}
+
+/** Why a node took a pod down for good, or did not let it in; undefined for a pod that ended in another way. */
+export function evictionOf(pod: PodObject): ReplicaFailureReport | undefined {
+  const { phase, reason, message } = pod.status ?? {};
+  if (phase !== "Failed" || reason === undefined) return undefined;
+  return report(pod, { reason: "Evicted", message: `${reason}: ${message ?? "the node gave no reason"}` });
+}
+
+function report(pod: PodObject, finding: Finding): ReplicaFailureReport {
+  return { pod: pod.metadata.name, ...finding, message: cutToBytes(finding.message, MAX_MESSAGE_BYTES) };
+}
+
+/** The status of the container that serves. */
+export function runtimeStatus(pod: PodObject): ContainerStatus | undefined {
+  return pod.status?.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
 }
 
 /** Whether the kubelet says that the pod answers. */
@@ -65,15 +90,41 @@ function isUnschedulable({ pod }: ObservedReplica): Finding | undefined {
 }
 
 function cannotPullImage({ pod }: ObservedReplica): Finding | undefined {
-  const waiting = containerState(pod)?.waiting;
-  if (waiting?.reason === undefined || !CANNOT_PULL.has(waiting.reason)) return undefined;
-  return { reason: "ImagePullFailed", message: waiting.message ?? waiting.reason };
+  return waitingFor(pod, CANNOT_PULL, "ImagePullFailed");
 }
 
 function cannotCreateContainer({ pod }: ObservedReplica): Finding | undefined {
-  const waiting = containerState(pod)?.waiting;
-  if (waiting?.reason === undefined || !CANNOT_CREATE.has(waiting.reason)) return undefined;
-  return { reason: "ContainerConfigError", message: waiting.message ?? waiting.reason };
+  return waitingFor(pod, CANNOT_CREATE, "ContainerConfigError");
+}
+
+/** The first container that waits for one of these reasons, be it ours or one that somebody added. */
+function waitingFor(pod: PodObject, reasons: ReadonlySet<string>, found: FailureReason): Finding | undefined {
+  for (const { name, state } of containersOf(pod)) {
+    const { reason, message } = state?.waiting ?? {};
+    if (reason !== undefined && reasons.has(reason))
+      return { reason: found, message: `${nameOf(name)}${message ?? reason}` };
+  }
+  return undefined;
+}
+
+/** The kubelet tells why only by events; that it lasts is told by the pod's conditions. */
+function waitsForVolumes({ pod }: ObservedReplica, now: Date): Finding | undefined {
+  const since = (type: string, status: string): number => {
+    const found = pod.status?.conditions?.find((condition) => condition.type === type && condition.status === status);
+    return found?.lastTransitionTime === undefined ? Number.POSITIVE_INFINITY : Date.parse(found.lastTransitionTime);
+  };
+  const begunMs = Math.max(since("PodScheduled", "True"), since("PodReadyToStartContainers", "False"));
+  if (now.getTime() - begunMs < VOLUMES_PATIENCE_MS) return undefined;
+  const volumes = (pod.spec?.volumes ?? [])
+    .filter(({ name }) => name !== CONFIG_VOLUME)
+    .map(({ configMap, persistentVolumeClaim: claim }) =>
+      claim === undefined ? `ConfigMap ${configMap?.name}` : `PersistentVolumeClaim ${claim.claimName}`,
+    );
+  if (volumes.length === 0) return undefined;
+  return {
+    reason: "VolumeNotReady",
+    message: `the node cannot make its volumes ready (${volumes.join(", ")}); see the events of kubectl describe pod`,
+  };
 }
 
 /** A replica that runs knows best. */
@@ -107,12 +158,29 @@ function endedWithout({ pod }: ObservedReplica): Finding | undefined {
   return { reason: "CrashLooping", message: `the replica's process ${how}; see kubectl logs --previous`, exitCode };
 }
 
-function containerState(pod: PodObject): ContainerState | undefined {
-  return pod.status?.containerStatuses?.[0]?.state;
+/** A container that somebody else put into the pod, such as a mesh's proxy, keeps it from being ready. */
+function companionFails({ pod }: ObservedReplica): Finding | undefined {
+  for (const { name, state, lastState } of containersOf(pod)) {
+    if (name === RUNTIME_CONTAINER || state?.running !== undefined) continue;
+    const exitCode = (state?.terminated ?? lastState?.terminated)?.exitCode ?? 0;
+    if (exitCode === 0) continue;
+    const message = `${nameOf(name)}ended with exit code ${exitCode}; see kubectl logs --previous --container ${name}`;
+    return { reason: "CrashLooping", message, exitCode };
+  }
+  return undefined;
+}
+
+function containersOf(pod: PodObject): readonly ContainerStatus[] {
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+}
+
+/** How a message begins that is about a container; of ours nothing needs to be said. */
+function nameOf(container: string): string {
+  return container === RUNTIME_CONTAINER ? "" : `container ${container}: `;
 }
 
 /** How the container ended last, whether it has been started again or not. */
 function lastEnd(pod: PodObject): ContainerState["terminated"] {
-  const status = pod.status?.containerStatuses?.[0];
+  const status = runtimeStatus(pod);
   return status?.state?.terminated ?? status?.lastState?.terminated;
 }

@@ -1,4 +1,4 @@
-import type { InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import type { Condition, InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
 import { OPERATOR_STATES } from "../api/reasons.ts";
 import { contentHash } from "../desired/content-hash.ts";
 import type { ClusterEvent } from "../kube/cluster.ts";
@@ -7,7 +7,8 @@ import type { ClusterEvent } from "../kube/cluster.ts";
 const NEWS_MS = 10 * 60_000;
 
 /**
- * The events that a status gives rise to: one for what Ready says, and one for Degraded where it says something else. An
+ * The events that a status gives rise to: one for what Ready says, and one for Degraded where it says something else. News
+ * is what differs from the status before, and what is so recent that an operator which was killed may not have told it. An
  * event's name follows from the transition, so that each transition is recorded once, however often it is told.
  */
 export function eventsOf(isvc: InferenceService, status: InferenceServiceStatus, now: Date): ClusterEvent[] {
@@ -18,7 +19,7 @@ export function eventsOf(isvc: InferenceService, status: InferenceServiceStatus,
     (condition) => condition !== undefined,
   );
   return told
-    .filter(({ lastTransitionTime }) => now.getTime() - Date.parse(lastTransitionTime) < NEWS_MS)
+    .filter((condition) => isNews(condition, isvc.status?.conditions ?? [], now))
     .map(({ type, reason, message, lastTransitionTime }) => {
       const { uid, generation, name } = isvc.metadata;
       return {
@@ -30,6 +31,15 @@ export function eventsOf(isvc: InferenceService, status: InferenceServiceStatus,
         note: message === "" ? noteOf(isvc, status) : message,
       };
     });
+}
+
+function isNews(
+  { type, status, reason, lastTransitionTime }: Condition,
+  before: readonly Condition[],
+  now: Date,
+): boolean {
+  const isRecent = now.getTime() - Date.parse(lastTransitionTime) < NEWS_MS;
+  return isRecent || !before.some((old) => old.type === type && old.status === status && old.reason === reason);
 }
 
 function noteOf(isvc: InferenceService, { activeVersion, replicasSummary = "" }: InferenceServiceStatus): string {

@@ -8,7 +8,7 @@ import { forCache } from "../kube/digest.ts";
 import { createListWatch } from "../kube/list-watch.ts";
 import { controllerOf, type KubeObject } from "../kube/object.ts";
 import { RESOURCES, type Resource } from "../kube/resources.ts";
-import type { PodObject } from "../observed/observation.ts";
+import type { PodObject, PodVolume } from "../observed/observation.ts";
 import type { World } from "./world.ts";
 
 /** The kinds that the operator makes. */
@@ -133,9 +133,8 @@ function keyOfService(object: KubeObject): string {
 
 /** Pods are many and large; this is what the operator looks at. */
 function slimPod(pod: PodObject & KubeObject): PodObject & KubeObject {
-  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels } = pod.metadata;
-  const configMaps = (pod.spec?.volumes ?? []).filter((volume) => volume.configMap !== undefined);
-  const { phase, podIP, conditions, containerStatuses } = pod.status ?? {};
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp, labels } = pod.metadata;
+  const { phase, reason, message, podIP, conditions, initContainerStatuses, containerStatuses } = pod.status ?? {};
   return {
     apiVersion: pod.apiVersion,
     kind: pod.kind,
@@ -144,15 +143,26 @@ function slimPod(pod: PodObject & KubeObject): PodObject & KubeObject {
       ...(namespace !== undefined && { namespace }),
       ...(uid !== undefined && { uid }),
       ...(resourceVersion !== undefined && { resourceVersion }),
+      ...(creationTimestamp !== undefined && { creationTimestamp }),
       ...(deletionTimestamp !== undefined && { deletionTimestamp }),
       ...(labels !== undefined && { labels }),
     },
-    spec: { volumes: configMaps.map(({ configMap }) => ({ configMap: { name: configMap?.name ?? "" } })) },
+    spec: { volumes: (pod.spec?.volumes ?? []).flatMap(slimVolume) },
     status: {
       ...(phase !== undefined && { phase }),
+      ...(reason !== undefined && { reason }),
+      ...(message !== undefined && { message }),
       ...(podIP !== undefined && { podIP }),
       ...(conditions !== undefined && { conditions }),
+      ...(initContainerStatuses !== undefined && { initContainerStatuses }),
       ...(containerStatuses !== undefined && { containerStatuses }),
     },
   };
+}
+
+/** Volumes that are other objects, by name. */
+function slimVolume({ name, configMap, persistentVolumeClaim }: PodVolume): PodVolume[] {
+  if (configMap !== undefined) return [{ name, configMap: { name: configMap.name ?? "" } }];
+  if (persistentVolumeClaim === undefined) return [];
+  return [{ name, persistentVolumeClaim: { claimName: persistentVolumeClaim.claimName } }];
 }

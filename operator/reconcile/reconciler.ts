@@ -5,9 +5,10 @@ import type { OperatorConfig } from "../config.ts";
 import type { Result } from "../controller/worker.ts";
 import { desiredObjects, type DesiredObjects } from "../desired/desired-objects.ts";
 import { ApiError, type Cluster } from "../kube/cluster.ts";
-import { referenceTo } from "../kube/object.ts";
-import { computeStatus } from "../observed/compute-status.ts";
-import type { DeploymentObject, Violation } from "../observed/observation.ts";
+import { controllerOf, referenceTo, type KubeObject } from "../kube/object.ts";
+import { isInactive } from "../observed/autoscaler-trouble.ts";
+import { computeStatus, isAlive } from "../observed/compute-status.ts";
+import type { AutoscalerObject, DeploymentObject, PodObject, Violation } from "../observed/observation.ts";
 import { isReady } from "../observed/replica-failure.ts";
 import type { ReplicaObserver } from "../replicas/replica-observer.ts";
 import { eventsOf } from "./events.ts";
@@ -30,6 +31,22 @@ const SLOW_POLL_MS = 10_000;
 const PATIENCE_MS = 10 * 60_000;
 /** What the API server refused is tried again this often, in case a quota or a rule has changed. */
 const REFUSED_RETRY_MS = 30_000;
+/** An autoscaler that says it cannot work is looked at this often, as that becomes a fault only by lasting. */
+const INACTIVE_RECHECK_MS = 30_000;
+/** So many events are remembered for each InferenceService: more than can be news at a time. */
+const MAX_TOLD = 64;
+
+/** What came of the steps of a plan. */
+interface Written {
+  readonly deployment: DeploymentObject | undefined;
+  readonly violations: readonly Violation[];
+  /** What the API server could not do now. */
+  readonly trouble: unknown;
+  /** An object of the InferenceService that had the name before is still being deleted. */
+  readonly waits: boolean;
+  /** The namespace is being deleted, and all that is in it. */
+  readonly namespaceEnds: boolean;
+}
 
 /**
  * Makes one InferenceService so: get, gather, plan, write, observe, status. It starts from what is there every time, so
@@ -55,14 +72,19 @@ export class Reconciler {
     // What belongs to an InferenceService goes with it: the API server's garbage collector sees to that.
     if (isvc === undefined || isvc.metadata.deletionTimestamp !== undefined) return {};
 
+    const logger = this.#options.logger.child({ inferenceService: key });
+    const owned = world.ownedBy(isvc.metadata.uid ?? "");
     const pods = world.podsOf(key);
-    const plan = this.#plan(isvc, key);
-    const written = await this.#write(plan.steps, signal);
+    const plan = this.#plan(isvc, owned, pods);
+    const written = await this.#write(plan.steps, logger, signal);
+    if (written.namespaceEnds) return {};
+    const autoscaler = owned.find(isAutoscaler);
     const replicas = await this.#options.replicas.observe(pods, signal);
     const status = computeStatus(
       {
         isvc,
         deployment: written.deployment,
+        autoscaler,
         replicas,
         revision: plan.desired?.revision,
         violations: [...plan.violations, ...written.violations],
@@ -71,23 +93,24 @@ export class Reconciler {
       config.LOCKSTEP_CLUSTER_DOMAIN,
     );
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
-    if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, signal);
+    if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
     if (written.trouble !== undefined) throw written.trouble;
 
+    if (outcome.kind === "gone") return {};
+    if (outcome.kind === "conflict" || written.waits) return { requeueAfterMs: POLL_MS };
     if (written.violations.length > 0) return { requeueAfterMs: REFUSED_RETRY_MS };
-    if (outcome.kind === "conflict") return { requeueAfterMs: POLL_MS };
-    return replicas.every(({ pod }) => isReady(pod)) ? {} : { requeueAfterMs: pollDelayMs(status, now()) };
+    if (!pods.filter(isAlive).every(isReady)) return { requeueAfterMs: pollDelayMs(status, now()) };
+    return isInactive(autoscaler) ? { requeueAfterMs: INACTIVE_RECHECK_MS } : {};
   }
 
   #plan(
     isvc: InferenceService,
-    key: string,
+    owned: readonly KubeObject[],
+    pods: readonly PodObject[],
   ): { desired?: DesiredObjects; steps: readonly Step[]; violations: readonly Violation[] } {
-    const { world, config } = this.#options;
     try {
-      const desired = desiredObjects(isvc, config);
-      const steps = planWrites(desired, world.ownedBy(isvc.metadata.uid ?? ""), world.podsOf(key));
-      return { desired, steps, violations: [] };
+      const desired = desiredObjects(isvc, this.#options.config);
+      return { desired, steps: planWrites(desired, owned, pods), violations: [] };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return { steps: [], violations: [{ reason: "ConfigInvalid", message: error.message }] };
@@ -95,60 +118,65 @@ export class Reconciler {
   }
 
   /** Takes all the steps that can be taken; what the API server refuses is a violation, what it cannot do now is trouble. */
-  async #write(
-    steps: readonly Step[],
-    signal: AbortSignal,
-  ): Promise<{ deployment: DeploymentObject | undefined; violations: Violation[]; trouble: unknown }> {
+  async #write(steps: readonly Step[], logger: Logger, signal: AbortSignal): Promise<Written> {
+    const { cluster } = this.#options;
     let deployment: DeploymentObject | undefined;
     const violations: Violation[] = [];
     let trouble: unknown;
+    let waits = false;
     for (const step of steps) {
       const what = `${step.object.kind} ${step.object.metadata.name}`;
       try {
         if (step.kind === "delete") {
-          await this.#options.cluster.delete(referenceTo(step.object), { uid: step.object.metadata.uid ?? "" }, signal);
-          this.#options.logger.info({ object: what }, "deleted");
+          await cluster.delete(referenceTo(step.object), { uid: step.object.metadata.uid ?? "" }, signal);
+          logger.info({ object: what }, "object deleted");
           continue;
         }
-        const { live, handOver } = step;
-        const result = await this.#options.cluster.apply<DeploymentObject & Step["object"]>(step.object, {
-          live,
-          handOver,
-          signal,
-        });
+        const { object, live, handOver } = step;
+        const result = await cluster.apply<DeploymentObject & Step["object"]>(object, { live, handOver, signal });
         if (result.kind === "notOwned") {
-          violations.push({ reason: "ObjectConflict", message: `${what} exists and belongs to somebody else` });
+          if (isOfPredecessor(result.object, object)) waits = true;
+          else violations.push({ reason: "ObjectConflict", message: `${what} exists and belongs to somebody else` });
           continue;
         }
-        if (result.kind !== "unchanged") this.#options.logger.info({ object: what }, result.kind);
+        if (result.kind !== "unchanged") logger.info({ object: what }, `object ${result.kind}`);
         if (result.object.kind === "Deployment") deployment = result.object;
       } catch (error) {
         signal.throwIfAborted();
+        if (isNamespaceEnd(error)) return { deployment, violations, trouble, waits, namespaceEnds: true };
         if (isRefusal(error)) violations.push({ reason: "ObjectRefused", message: `${what}: ${error.message}` });
         else trouble ??= error;
       }
     }
-    return { deployment, violations, trouble };
+    return { deployment, violations, trouble, waits, namespaceEnds: false };
   }
 
-  async #tell(isvc: InferenceService, status: InferenceServiceStatus, signal: AbortSignal): Promise<void> {
-    const { cluster, logger, now } = this.#options;
+  async #tell(
+    isvc: InferenceService,
+    status: InferenceServiceStatus,
+    logger: Logger,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { cluster, now } = this.#options;
     const uid = isvc.metadata.uid ?? "";
     const told = this.#told.get(uid) ?? new Set<string>();
     this.#told.set(uid, told);
     for (const event of eventsOf(isvc, status, now())) {
       if (told.has(event.name)) continue;
-      await cluster.createEvent(event, signal);
+      try {
+        await cluster.createEvent(event, signal);
+        logger.info({ reason: event.reason, note: event.note }, "state changed");
+      } catch (error) {
+        // The status says the same: an event that nobody takes must not keep the InferenceService from its reconciles.
+        if (isNamespaceEnd(error)) return;
+        if (!isRefusal(error)) throw error;
+        logger.warn({ reason: event.reason, err: error }, "event was refused");
+      }
       told.add(event.name);
-      logger.info(
-        {
-          inferenceService: isvc.metadata.name,
-          namespace: isvc.metadata.namespace,
-          reason: event.reason,
-          note: event.note,
-        },
-        "state changed",
-      );
+      for (const name of told) {
+        if (told.size <= MAX_TOLD) break;
+        told.delete(name);
+      }
     }
   }
 
@@ -173,4 +201,22 @@ function isRefusal(error: unknown): error is ApiError {
   if (!(error instanceof ApiError)) return false;
   // A field that does not exist, which affinity may hold, is an internal error to server-side apply.
   return [400, 403, 404, 422].includes(error.status) || error.message.includes("field not declared in schema");
+}
+
+/** Whether the API server takes nothing new because the namespace goes; the InferenceService goes with it. */
+function isNamespaceEnd(error: unknown): boolean {
+  return error instanceof ApiError && error.causes.includes("NamespaceTerminating");
+}
+
+/**
+ * Whether an object belongs to an InferenceService of the same name that was deleted just now. The garbage collector is
+ * about to remove it, which the informers will tell.
+ */
+function isOfPredecessor(live: KubeObject, desired: KubeObject): boolean {
+  const [theirs, ours] = [controllerOf(live), controllerOf(desired)];
+  return theirs?.kind === ours?.kind && theirs?.apiVersion === ours?.apiVersion && theirs?.name === ours?.name;
+}
+
+function isAutoscaler(object: KubeObject): object is KubeObject & AutoscalerObject {
+  return object.kind === "HorizontalPodAutoscaler";
 }

@@ -59,6 +59,10 @@ export function replica(
     terminating?: boolean;
     phase?: string;
     unschedulable?: string;
+    /** Replaces what the kubelet says in the pod's status. */
+    pod?: Partial<NonNullable<PodObject["status"]>>;
+    volumes?: NonNullable<PodObject["spec"]>["volumes"];
+    createdAt?: string;
     container?: Partial<ContainerStatus>;
     state?: ReplicaState;
   } = {},
@@ -69,6 +73,9 @@ export function replica(
     terminating = false,
     phase = "Running",
     unschedulable,
+    pod: podStatus,
+    volumes,
+    createdAt,
     container,
     state,
   } = options;
@@ -80,8 +87,10 @@ export function replica(
       namespace: "blue",
       uid: `uid-of-${name}`,
       labels: { [SERVICE_LABEL]: "digits", [REVISION_LABEL]: revision },
+      ...(createdAt !== undefined && { creationTimestamp: createdAt }),
       ...(terminating && { deletionTimestamp: "2026-01-01T00:00:00Z" }),
     },
+    ...(volumes !== undefined && { spec: { volumes } }),
     status: {
       phase,
       conditions: [
@@ -94,6 +103,7 @@ export function replica(
         podIP: "10.0.0.1",
         containerStatuses: [{ name: "runtime", ready, restartCount: 0, state: { running: {} }, ...container }],
       }),
+      ...podStatus,
     },
   };
   return { pod, state: state ?? (ready ? serving(2) : undefined) };

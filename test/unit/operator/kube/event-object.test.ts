@@ -1,6 +1,5 @@
-import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { cutToBytes, eventObject } from "../../../../operator/kube/event-object.ts";
+import { eventObject } from "../../../../operator/kube/event-object.ts";
 
 test("an event says what the API server wants to know", () => {
   const event = eventObject(
@@ -38,16 +37,4 @@ test("an event says what the API server wants to know", () => {
       resourceVersion: "5",
     },
   });
-});
-
-test("a note is cut between characters, and only when it must be", () => {
-  fc.assert(
-    fc.property(fc.string({ unit: "grapheme", maxLength: 80 }), fc.integer({ min: 3, max: 60 }), (text, maxBytes) => {
-      const cut = cutToBytes(text, maxBytes);
-      expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(maxBytes);
-      const isWhole = Buffer.byteLength(text) <= maxBytes;
-      expect(cut === text).toBe(isWhole);
-      expect(text.startsWith(isWhole ? cut : cut.slice(0, -1))).toBe(true);
-    }),
-  );
 });

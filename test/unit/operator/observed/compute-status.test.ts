@@ -137,6 +137,38 @@ describe("conditions", () => {
       },
       { Ready: "True Serving", Degraded: "True VersionSkew" },
     ],
+    [
+      "replicas of an older spec fail while those of the current one are on their way",
+      {
+        replicas: [
+          replica("old", { revision: "older", state: failing("StorageNotFound", "typo") }),
+          replica("new", { state: { phase: "Fetching", models: [] } }),
+        ],
+      },
+      { Ready: "False FetchingModel", Degraded: "False NoFailure", Progressing: "True RollingOut" },
+    ],
+    [
+      "a replica was evicted, and its successor does not answer yet",
+      {
+        replicas: [
+          replica("a", { phase: "Failed", pod: { reason: "Evicted", message: "low on memory" } }),
+          replica("b", { phase: "Pending" }),
+        ],
+        deployment: settledDeployment(1),
+      },
+      { Ready: "False Evicted", Degraded: "True Evicted" },
+    ],
+    [
+      "a replica was evicted, and its successor answers",
+      {
+        replicas: [
+          replica("a", { phase: "Failed", pod: { reason: "Evicted", message: "low on memory" } }),
+          replica("b", { ready: true }),
+        ],
+        deployment: settledDeployment(1),
+      },
+      { Ready: "True Serving", Degraded: "False NoFailure" },
+    ],
   ])("%s", (_sentence, given, expected) => {
     expect(conditionsOf(statusOf(given))).toMatchObject(expected);
   });
@@ -190,6 +222,60 @@ describe("conditions", () => {
       Degraded: "2026-02-03T04:05:06Z",
     });
   });
+});
+
+describe("an autoscaler that cannot scale", () => {
+  const readySince = (time: string): Observation["replicas"][number] =>
+    replica("a", {
+      ready: true,
+      pod: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: time }] },
+    });
+  const inactiveSince = (time: string, status = "False"): NonNullable<Observation["autoscaler"]> => ({
+    kind: "HorizontalPodAutoscaler",
+    metadata: { name: "digits-predictor" },
+    status: {
+      conditions: [
+        { type: "AbleToScale", status: "True", lastTransitionTime: time },
+        {
+          type: "ScalingActive",
+          status,
+          reason: "FailedGetResourceMetric",
+          message: "no metrics known",
+          lastTransitionTime: time,
+        },
+      ],
+    },
+  });
+  const EARLIER = "2026-02-03T04:03:06Z";
+  const JUST_NOW = "2026-02-03T04:04:06Z";
+
+  test("degrades the service, and says why", () => {
+    const status = statusOf({ replicas: [readySince(EARLIER)], autoscaler: inactiveSince(EARLIER) });
+    expect(conditionsOf(status)).toMatchObject({ Ready: "True Serving", Degraded: "True AutoscalingImpaired" });
+    expect(status.conditions?.find(({ type }) => type === "Degraded")?.message).toBe(
+      "HorizontalPodAutoscaler digits-predictor cannot scale: FailedGetResourceMetric: no metrics known",
+    );
+    expect(status.failures).toBeUndefined();
+  });
+
+  test.each<[string, string, string, string]>([
+    ["replicas just became ready: their metrics take a while", JUST_NOW, EARLIER, "False"],
+    ["it has not been so for long", EARLIER, JUST_NOW, "False"],
+    ["it can", EARLIER, EARLIER, "True"],
+  ])("is no fault where %s", (_sentence, ready, since, active) => {
+    const status = statusOf({ replicas: [readySince(ready)], autoscaler: inactiveSince(since, active) });
+    expect(conditionsOf(status)).toMatchObject({ Degraded: "False NoFailure" });
+  });
+});
+
+test("no message is longer than the schema allows, whatever the API server and the kubelet say", () => {
+  const long = "é".repeat(40_000);
+  const status = statusOf({
+    violations: [{ reason: "ObjectRefused", message: long }],
+    replicas: [replica("a", { unschedulable: long })],
+    autoscaler: { kind: "HorizontalPodAutoscaler", metadata: { name: "x" } },
+  });
+  expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThan(16_000);
 });
 
 describe("counts and versions", () => {

@@ -3,7 +3,38 @@ import type { ObservedReplica } from "../../../../operator/observed/observation.
 import { isReady, replicaFailure } from "../../../../operator/observed/replica-failure.ts";
 import { failing, replica } from "../fixtures.ts";
 
+const NOW = new Date("2026-02-03T04:05:06Z");
 const oomKilled = { terminated: { exitCode: 137, reason: "OOMKilled" } };
+
+const VOLUMES = [
+  { name: "config", configMap: { name: "digits-runtime-1" } },
+  { name: "ca", configMap: { name: "our-ca" } },
+  { name: "claim", persistentVolumeClaim: { claimName: "models" } },
+];
+const VOLUMES_NOT_READY = {
+  reason: "VolumeNotReady",
+  message:
+    "the node cannot make its volumes ready (ConfigMap our-ca, PersistentVolumeClaim models); " +
+    "see the events of kubectl describe pod",
+};
+
+/** A pod that a node took at a time, and whose container is not there yet. */
+function creating(scheduledAt: string, volumes: typeof VOLUMES = [], canStart = "False"): ObservedReplica {
+  return replica("a", {
+    volumes,
+    pod: {
+      phase: "Pending",
+      conditions: [
+        { type: "PodReadyToStartContainers", status: canStart, lastTransitionTime: scheduledAt },
+        { type: "PodScheduled", status: "True", lastTransitionTime: scheduledAt },
+        { type: "Ready", status: "False" },
+      ],
+      containerStatuses: [
+        { name: "runtime", ready: false, restartCount: 0, state: { waiting: { reason: "ContainerCreating" } } },
+      ],
+    },
+  });
+}
 
 describe("why a replica fails", () => {
   test.each<readonly [string, ObservedReplica, object | undefined]>([
@@ -74,8 +105,87 @@ describe("why a replica fails", () => {
       }),
       { reason: "CrashLooping" },
     ],
+    [
+      "a mesh's container that comes first is not taken for ours",
+      replica("a", {
+        pod: {
+          containerStatuses: [
+            { name: "istio-proxy", ready: true, restartCount: 0, state: { running: {} } },
+            { name: "runtime", ready: false, restartCount: 1, state: { running: {} }, lastState: oomKilled },
+          ],
+        },
+      }),
+      { reason: "OutOfMemory" },
+    ],
+    [
+      "a mesh's container whose image cannot be pulled is named",
+      replica("a", {
+        pod: {
+          initContainerStatuses: [
+            {
+              name: "istio-init",
+              ready: false,
+              restartCount: 0,
+              state: { waiting: { reason: "ImagePullBackOff", message: "no such image" } },
+            },
+          ],
+        },
+      }),
+      { reason: "ImagePullFailed", message: "container istio-init: no such image" },
+    ],
+    [
+      "a mesh's container that crashes is named",
+      replica("a", {
+        pod: {
+          initContainerStatuses: [
+            {
+              name: "istio-init",
+              ready: false,
+              restartCount: 3,
+              state: { waiting: { reason: "CrashLoopBackOff" } },
+              lastState: { terminated: { exitCode: 2 } },
+            },
+          ],
+          containerStatuses: [
+            { name: "runtime", ready: false, restartCount: 0, state: { waiting: { reason: "PodInitializing" } } },
+          ],
+        },
+      }),
+      {
+        reason: "CrashLooping",
+        message: "container istio-init: ended with exit code 2; see kubectl logs --previous --container istio-init",
+      },
+    ],
+    [
+      "an init container that has done its work does not fail",
+      replica("a", {
+        pod: {
+          initContainerStatuses: [
+            { name: "istio-init", ready: true, restartCount: 0, state: { terminated: { exitCode: 0 } } },
+          ],
+        },
+      }),
+      undefined,
+    ],
+    ["volumes that are not ready after 10 s", creating("2026-02-03T04:04:56Z", VOLUMES), VOLUMES_NOT_READY],
+    ["volumes may take up to 10 s", creating("2026-02-03T04:04:57Z", VOLUMES), undefined],
+    [
+      "without volumes of the user's, a pod that is being made is on its way",
+      creating("2026-02-03T04:00:00Z"),
+      undefined,
+    ],
+    [
+      "an image that takes long to pull is no fault of the volumes",
+      creating("2026-02-03T04:00:00Z", VOLUMES, "True"),
+      undefined,
+    ],
+    [
+      "a very long message is cut",
+      replica("a", { unschedulable: "x".repeat(50_000) }),
+      { message: `${"x".repeat(1021)}…` },
+    ],
   ])("%s", (_sentence, given, expected) => {
-    const found = replicaFailure(given);
+    const found = replicaFailure(given, NOW);
     expect(found?.pod).toBe(expected === undefined ? undefined : "a");
     expect(found ?? {}).toMatchObject(expected ?? {});
   });

@@ -24,6 +24,18 @@ test("a service that answers is good news", () => {
   ]);
 });
 
+test("a reason that changes after a long time is news, one that stays is not", () => {
+  const before = [condition("Ready", "False", "StorageAccessDenied", "2026-02-01T00:00:00Z")];
+  const later = (reason: string): string[] =>
+    eventsOf(
+      inferenceService({}, { status: { conditions: before } }),
+      { conditions: [condition("Ready", "False", reason, "2026-02-01T00:00:00Z")] },
+      NOW,
+    ).map((event) => event.reason);
+  expect(later("StorageAccessDenied")).toEqual([]);
+  expect(later("StorageNotFound")).toEqual(["StorageNotFound"]);
+});
+
 test("progress is no warning", () => {
   expect(events(condition("Ready", "False", "FetchingModel"))).toEqual(["Normal FetchingModel"]);
 });
@@ -39,10 +51,6 @@ test("a service that answers and is degraded tells both", () => {
     "Normal Serving",
     "Warning OutOfMemory",
   ]);
-});
-
-test("what happened long ago is no news", () => {
-  expect(events(condition("Ready", "True", "Serving", "2026-02-03T03:00:00Z"))).toEqual([]);
 });
 
 test("the same transition has the same name, another one another", () => {

@@ -136,7 +136,7 @@ describe("what to write", () => {
 
   test("the configuration of before stays while a pod uses it", () => {
     const { pod } = replica("old", { ready: true, revision: "older" });
-    const using = { ...pod, spec: { volumes: [{ configMap: { name: CONFIG_OF_FIXED } }] } };
+    const using = { ...pod, spec: { volumes: [{ name: "config", configMap: { name: CONFIG_OF_FIXED } }] } };
     expect(plan(OTHER_MODEL, settled(FIXED), [using])).not.toContain("delete ConfigMap");
   });
 });
