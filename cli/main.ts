@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { LOG_LEVELS } from "../common/logger.ts";
 import { HTTP_PORT } from "../common/ports.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { endProcessNow } from "../runtime/end-process.ts";
 import { CliError } from "./cli-error.ts";
 import type { ServeOptions } from "./serve.ts";
 
@@ -71,7 +72,8 @@ try {
 } catch (error) {
   if (!(error instanceof CliError)) throw error;
   process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  // Another model may be being loaded meanwhile.
+  endProcessNow(1);
 }
 
 function append(value: string, previous: readonly string[]): string[] {

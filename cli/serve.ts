@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readFile, stat } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { constants, homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -156,7 +156,7 @@ async function start(options: ServeOptions, plan: ServePlan, modelDir: string): 
       logger,
       onStuck: (message) => {
         say(`${styleText("red", message)}: only the end of this process can stop it`);
-        endProcessNow();
+        endProcessNow(1);
       },
     });
   } catch (error) {
@@ -212,17 +212,24 @@ async function served(replica: Replica): Promise<ReplicaState> {
 
 function stopOnSignals(replica: Replica): void {
   let firstMs: number | undefined;
-  const stop = (): void => {
+  const stop = (signal: number): void => {
     const nowMs = performance.now();
     if (firstMs !== undefined && nowMs - firstMs < SAME_KEY_PRESS_MS) return;
-    if (firstMs !== undefined) endProcessNow();
+    if (firstMs !== undefined) endProcessNow(128 + signal);
     firstMs = nowMs;
     say("\nStopping: what is in flight is finished. Again, and it stops at once.");
-    void replica.stop({ drainDelayMs: 0 }).then((outcome) => (outcome === "stuck" ? endProcessNow() : process.exit(0)));
+    replica.stop({ drainDelayMs: 0 }).then(
+      () => endProcessNow(0),
+      (error: unknown) => {
+        say(`Stopping failed: ${String(error)}`);
+        endProcessNow(1);
+      },
+    );
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => stop(constants.signals[signal]));
   // The command's door is gone, and with it whoever could send a signal.
-  process.on("disconnect", stop);
+  process.on("disconnect", () => stop(constants.signals.SIGHUP));
   process.channel?.unref();
 }
 

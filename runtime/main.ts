@@ -1,4 +1,6 @@
+import { onStopSignal } from "./stop-signals.ts";
 import { readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { TERMINATION_LOG } from "../common/admin-api.ts";
 import { EnvironmentError } from "../common/environment.ts";
 import { createLogger, type Logger } from "../common/logger.ts";
@@ -13,8 +15,6 @@ import { configOf } from "./standalone-config.ts";
 
 /** Beyond what draining may take. */
 const SHUTDOWN_GRACE_MS = 10_000;
-/** For a line to get out. */
-const LAST_LINE_MS = 100;
 
 let logger: Logger = createLogger({ name: "runtime", level: "info" });
 let replica: Replica | undefined;
@@ -23,7 +23,7 @@ let isEnding = false;
 
 process.on("uncaughtException", (error) => fail(error));
 process.on("unhandledRejection", (reason) => fail(reason));
-process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+onStopSignal(stop);
 
 try {
   await run(readRuntimeProcessConfig(process.env));
@@ -54,28 +54,28 @@ async function run(settings: RuntimeProcessConfig): Promise<void> {
   });
 }
 
-function onSignal(signal: NodeJS.Signals): void {
+function stop(signal: NodeJS.Signals): void {
   logger.info({ signal }, isEnding ? "told again: stopping at once" : "told to stop");
-  if (isEnding) endProcessNow();
+  if (isEnding) endProcessNow(128 + constants.signals[signal]);
   end(0);
 }
 
-/** Drains and exits; without draining if there is nothing to drain yet. */
+/** Drains and ends; without draining if there is nothing to drain yet. */
 function end(exitCode: number): void {
   if (isEnding) return;
   isEnding = true;
-  // process.exit() waits for threads, so it is safe only after they have ended.
-  if (replica === undefined) process.exit(exitCode);
+  if (replica === undefined) endProcessNow(exitCode);
   setTimeout(() => {
     logger.error({ longestStopMs }, "stopping takes too long");
-    endAfterLastLine();
+    endProcessNow(1);
   }, longestStopMs);
-  void replica.stop().then((outcome) => (outcome === "stuck" ? endAfterLastLine() : process.exit(exitCode)));
-}
-
-/** Lines are written behind the logger's back; process.exit() flushes them, and this does not use it. */
-function endAfterLastLine(): void {
-  setTimeout(endProcessNow, LAST_LINE_MS);
+  replica.stop().then(
+    () => endProcessNow(exitCode),
+    (error: unknown) => {
+      logger.error({ err: error }, "stopping failed");
+      endProcessNow(1);
+    },
+  );
 }
 
 function readConfig(file: string): string {

@@ -22,8 +22,8 @@ import { systemClock } from "./system-clock.ts";
 const SHORTEST_WARMUP_TIMEOUT_MS = 60_000;
 /** Added to the longest time for which anybody may wait for a run, before the run is called stuck. */
 const STUCK_GRACE_MS = 30_000;
-/** How long, in ms, models may take to be unloaded at the end. */
-const UNLOAD_MS = 5_000;
+/** How long, in ms, models may take to be unloaded at the end. Nobody waits for the memory but the system. */
+const UNLOAD_MS = 2_000;
 
 export interface ReplicaOptions {
   readonly process: RuntimeProcessConfig;
@@ -41,9 +41,10 @@ export interface Replica {
   readonly ready: Promise<void>;
   state(): ReplicaState;
   /**
-   * Drains and stops: not ready at once, for `drainDelayMs` requests are still taken (default: the configured one), then
-   * those in flight are finished. Resolves with `stuck` if a run cannot be stopped: then only the end of the process
-   * frees what it holds. Later calls return the first one's promise.
+   * Drains and stops: not ready at once, for `drainDelayMs` requests are still taken (default: the configured one; none
+   * if the replica never was ready, as nobody sends it any), then those in flight are finished. Resolves with `stuck` if
+   * a load or a run does not end: then only the end of the process frees what it holds. Later calls return the first
+   * one's promise.
    */
   stop(options?: { readonly drainDelayMs?: number }): Promise<"stopped" | "stuck">;
 }
@@ -72,6 +73,7 @@ interface Parts {
   readonly manager: Manager;
   readonly http: HttpServer;
   readonly ready: Promise<void>;
+  readonly wasReady: () => boolean;
   readonly isDraining: () => boolean;
   readonly beginDrain: () => void;
   /** All that must be released at the end, in order of use. */
@@ -82,6 +84,7 @@ function assemble(options: ReplicaOptions): Parts {
   const { config, logger } = options;
   const resources = new AsyncDisposableStack();
   const ready = Promise.withResolvers<void>();
+  let wasReady = false;
   let draining = false;
   let stuck = false;
 
@@ -104,7 +107,10 @@ function assemble(options: ReplicaOptions): Parts {
     if (event.kind === "ran") return;
     const isReady = manager.isReady();
     metrics.setReady(isReady && !draining);
-    if (isReady) ready.resolve();
+    if (isReady) {
+      wasReady = true;
+      ready.resolve();
+    }
     if (event.kind === "complete") void prune(event.model, event.versions);
     if (event.kind === "stuck" && !stuck) {
       stuck = true;
@@ -148,6 +154,7 @@ function assemble(options: ReplicaOptions): Parts {
     manager,
     http,
     ready: ready.promise,
+    wasReady: () => wasReady,
     resources,
     isDraining: () => draining,
     beginDrain: () => {
@@ -166,14 +173,15 @@ function replicaOf(
   const { config, logger } = options;
   let stopping: Promise<"stopped" | "stuck"> | undefined;
 
-  const stop = async (drainDelayMs: number): Promise<"stopped" | "stuck"> => {
+  const stop = async (wantedDelayMs: number): Promise<"stopped" | "stuck"> => {
+    const drainDelayMs = parts.wasReady() ? wantedDelayMs : 0;
     parts.beginDrain();
     logger.info({ drainDelayMs }, "draining");
     await setTimeout(drainDelayMs);
     await parts.http.close(config.requestTimeoutMs);
     const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
     if (outcome === "stopped") logger.info("stopped");
-    else logger.error("a model is still busy: it cannot be unloaded in time");
+    else logger.warn("a model is still busy: it ends with the process");
     return outcome;
   };
   return {
