@@ -6,7 +6,7 @@ import { z } from "zod";
  */
 const storage = z.strictObject({
   /** Address of an S3-compatible server; without it AWS. */
-  endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  endpoint: z.url({ protocol: /^https?$/, error: "expected an address such as http://minio.storage:9000" }).optional(),
   region: z.string().optional(),
   /** Default: true with an endpoint, false without. */
   forcePathStyle: z.boolean().optional(),
@@ -35,7 +35,9 @@ export type VersionPolicy = z.infer<typeof versionPolicy>;
 
 const model = z.strictObject({
   /** Name in URLs. */
-  name: z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/),
+  name: z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/, {
+    error: "expected letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+  }),
   format: z.literal("onnx"),
   storageUri: z.string().max(1024),
   storage: storage.prefault({}),
@@ -52,7 +54,7 @@ const runtimeConfig = z.strictObject({
   service: z.strictObject({ namespace: z.string(), name: z.string() }),
   models: z.array(model).min(1).max(64),
   /** After this a request is answered with status 504. */
-  requestTimeoutMs: z.int().min(1).default(60_000),
+  requestTimeoutMs: z.int().min(1).max(3_600_000).default(60_000),
 });
 /** The configuration of a replica, complete and checked. */
 export type RuntimeConfig = z.infer<typeof runtimeConfig>;

@@ -7,9 +7,12 @@ import {
   text,
   type Environment,
   type ValuesOf,
+  type Variable,
 } from "../common/environment.ts";
 import { LOG_LEVELS } from "../common/logger.ts";
 import { ADMIN_PORT, HTTP_PORT } from "../common/ports.ts";
+import type { HttpLimits } from "./http/http-server-options.ts";
+import { isNetwork } from "./storage/network-guard.ts";
 
 /** The configuration of a replica's process: the one list of its variables. What it serves is in common/runtime-config.ts. */
 export const RUNTIME_VARIABLES = {
@@ -48,6 +51,30 @@ export const RUNTIME_VARIABLES = {
       max: 1_000_000,
     },
   ),
+  LOCKSTEP_MAX_BUFFERED_BYTES: integer(
+    0,
+    "Bytes of request bodies in memory, of all requests together; beyond it requests are answered with status 429. 0 means 8 times LOCKSTEP_MAX_BODY_BYTES.",
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+  ),
+  LOCKSTEP_MAX_CONNECTIONS: integer(
+    10_000,
+    "Open connections on the port for inference; those beyond are closed unanswered.",
+    { min: 1, max: 1_000_000 },
+  ),
+  LOCKSTEP_HEADERS_TIMEOUT_MS: integer(10_000, "How long, in ms, the head of a request may take to arrive.", {
+    min: 100,
+    max: 3_600_000,
+  }),
+  LOCKSTEP_RECEIVE_TIMEOUT_MS: integer(
+    60_000,
+    "How long, in ms, a whole request may take to arrive; then it is answered with status 408.",
+    { min: 100, max: 3_600_000 },
+  ),
+  LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS: integer(
+    75_000,
+    "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
+    { min: 1_000, max: 3_600_000 },
+  ),
   LOCKSTEP_MAX_MODEL_BYTES: integer(64 * 1024 ** 3, "The largest version, all its files together, in bytes.", {
     min: 1,
     max: Number.MAX_SAFE_INTEGER,
@@ -60,18 +87,47 @@ export const RUNTIME_VARIABLES = {
       max: 300_000,
     },
   ),
-  LOCKSTEP_STORAGE_DENY: list(
+  LOCKSTEP_STORAGE_DENY: networks(
     "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,fd00:ec2::254/128,0.0.0.0/8,::/128",
     "Networks that http(s):// and storage.endpoint may not lead to. The default keeps models from being fetched from the replica itself and from a cloud's metadata service.",
   ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that are logged."),
 } as const;
 
+/** A list of networks, such as 10.0.0.0/8 and fd00::/8; a bare address is a network of its own. */
+function networks(fallback: string, doc: string): Variable<readonly string[]> {
+  const { parse, ...texts } = list(fallback, doc);
+  return {
+    ...texts,
+    parse: (value) => {
+      const items = parse(value);
+      const wrong = items.find((item) => !isNetwork(item));
+      if (wrong !== undefined) throw new Error("expected networks such as 10.0.0.0/8 or fd00::/8");
+      return items;
+    },
+  };
+}
+
 export type RuntimeProcessConfig = ValuesOf<typeof RUNTIME_VARIABLES>;
 
 /** Reads the configuration of a replica's process. Throws EnvironmentError. */
 export function readRuntimeProcessConfig(environment: Environment): RuntimeProcessConfig {
   return readEnvironment(RUNTIME_VARIABLES, environment);
+}
+
+/** The bounds of the HTTP server; what is not configured has the server's own defaults. */
+export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> {
+  const maxBufferedBytes = config.LOCKSTEP_MAX_BUFFERED_BYTES;
+  return {
+    maxBodyBytes: config.LOCKSTEP_MAX_BODY_BYTES,
+    maxInFlight: config.LOCKSTEP_MAX_IN_FLIGHT,
+    maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
+    headersTimeoutMs: config.LOCKSTEP_HEADERS_TIMEOUT_MS,
+    receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
+    keepAliveTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
+    // A single body of the greatest size must have room.
+    ...(maxBufferedBytes > 0 && { maxBufferedBytes: Math.max(maxBufferedBytes, config.LOCKSTEP_MAX_BODY_BYTES) }),
+  };
 }
 
 /** The threads that a run may use. `availableParallelism` heeds the cgroup's CPU limit where libuv does. */

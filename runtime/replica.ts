@@ -5,7 +5,7 @@ import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { BUILD_INFO } from "./build-info.ts";
-import { intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
+import { httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
 import type { VersionSelection } from "./core/model-supervisor.ts";
@@ -145,10 +145,7 @@ function assemble(options: ReplicaOptions): Parts {
     logger,
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,
-    limits: {
-      maxBodyBytes: options.process.LOCKSTEP_MAX_BODY_BYTES,
-      maxInFlight: options.process.LOCKSTEP_MAX_IN_FLIGHT,
-    },
+    limits: httpLimitsOf(options.process),
   });
   return {
     manager,

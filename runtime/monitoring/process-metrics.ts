@@ -2,6 +2,8 @@ import { readdir } from "node:fs/promises";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 
 const NANOSECONDS = 1e9;
+/** How often the delay is looked at. */
+const RESOLUTION_MS = 10;
 const QUANTILES = [0.5, 0.99, 1] as const;
 
 /** What a process tells of itself. */
@@ -24,7 +26,7 @@ export interface ProcessSampler extends Disposable {
 
 /** Starts to measure the event loop's delay of the calling thread. */
 export function createProcessSampler(): ProcessSampler {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   return {
     sample: async () => {
@@ -32,7 +34,7 @@ export function createProcessSampler(): ProcessSampler {
       const { rss, heapUsed, external } = process.memoryUsage();
       const eventLoopDelaySeconds = QUANTILES.map((quantile) => ({
         quantile,
-        seconds: delay.count === 0 ? 0 : delay.percentile(quantile * 100) / NANOSECONDS,
+        seconds: delay.count === 0 ? 0 : latenessSeconds(delay.percentile(quantile * 100)),
       }));
       delay.reset();
       return {
@@ -47,6 +49,11 @@ export function createProcessSampler(): ProcessSampler {
     },
     [Symbol.dispose]: () => delay.disable(),
   };
+}
+
+/** What is measured is the time between two looks, which is the resolution where nothing is late. */
+export function latenessSeconds(intervalNs: number): number {
+  return Math.max(0, intervalNs / NANOSECONDS - RESOLUTION_MS / 1_000);
 }
 
 async function countOpenFiles(): Promise<number | undefined> {

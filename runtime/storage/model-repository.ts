@@ -51,7 +51,7 @@ export interface StorageModelRepository extends ModelRepository, AsyncDisposable
 
 /**
  * Opens the repository that a model's configuration names. Does no I/O and does not throw for a bad `storageUri`: its
- * methods reject with the reason. The caller disposes of it. Throws RangeError for a bad LOCKSTEP_STORAGE_DENY.
+ * methods reject with the reason. The caller disposes of it.
  */
 export function createModelRepository(config: ModelConfig, options: ModelRepositoryOptions): StorageModelRepository {
   const { config: process_, logger, limits = {} } = options;

@@ -77,13 +77,24 @@ interface Network {
   readonly list: BlockList;
 }
 
+/** Whether a text is a network such as 10.0.0.0/8 or fd00::/8, or an address. */
+export function isNetwork(text: string): boolean {
+  return readNetwork(text) !== undefined;
+}
+
 function parseNetwork(text: string): Network {
+  const network = readNetwork(text);
+  if (network !== undefined) return network;
+  throw new RangeError(`LOCKSTEP_STORAGE_DENY: expected networks such as 10.0.0.0/8 or fd00::/8, got "${text}"`);
+}
+
+function readNetwork(text: string): Network | undefined {
   const [address = "", bits, ...more] = text.split("/");
   const version = isIP(address);
   const width = version === 4 ? 32 : 128;
   const length = bits === undefined ? width : Number(bits);
   if (version === 0 || more.length > 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits)) || length > width)
-    throw new RangeError(`LOCKSTEP_STORAGE_DENY: expected networks such as 10.0.0.0/8 or fd00::/8, got "${text}"`);
+    return undefined;
   const family = version === 4 ? "ipv4" : "ipv6";
   const list = new BlockList();
   list.addSubnet(address, length, family);
