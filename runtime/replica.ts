@@ -8,7 +8,6 @@ import { BUILD_INFO } from "./build-info.ts";
 import { httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
-import type { VersionSelection } from "./core/model-supervisor.ts";
 import type { InferenceEngine } from "./core/servable.ts";
 import { createOnnxEngine } from "./engine/onnx-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
@@ -129,7 +128,7 @@ function assemble(options: ReplicaOptions): Parts {
       models: config.models.map((model) => ({
         config: model,
         repository: required(repositories.get(model.name)),
-        select: (available): VersionSelection => selectVersions(available, model.versionPolicy),
+        select: (available) => selectVersions(available, model.versionPolicy),
       })),
       engine,
       clock: systemClock,

@@ -5,17 +5,11 @@ import { failureOf, type Failure, type HarnessState } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { nextAction, type Action } from "./next-action.ts";
-import type { ModelRepository } from "./repository.ts";
+import type { ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { ServableVersion } from "./servable-version.ts";
-import type { InferenceEngine, LoadedModel, ModelObserver, ModelStatus, ServableHandle } from "./servable.ts";
-import { syntheticInputs } from "./synthetic-request.ts";
-
-/** The versions that a policy chooses; with a failure if it asks for some that are not there. */
-export interface VersionSelection {
-  readonly versions: readonly number[];
-  readonly failure?: ReplicaFailureError;
-}
+import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle } from "./servable.ts";
+import { warmUp } from "./warm-up.ts";
 
 export interface SupervisorOptions {
   readonly config: ModelConfig;
@@ -197,7 +191,7 @@ export class ModelSupervisor {
       version.keepModel(model);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
-      await this.#warmUp(model, signal);
+      await warmUp(model, { ...this.#options, iterations: this.#options.config.warmup.iterations }, signal);
       version.step({ kind: "warmed-up" });
       this.#activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });
@@ -208,35 +202,6 @@ export class ModelSupervisor {
       await version.unload();
       if (version.state.kind === "disabled") this.#versions.delete(number);
     }
-  }
-
-  async #warmUp(model: LoadedModel, signal: AbortSignal): Promise<void> {
-    const outputs = model.signature.outputs.map(({ name }) => name);
-    for (let done = 0; done < this.#options.config.warmup.iterations; done++) {
-      const timeout = new AbortController();
-      const ended = new AbortController();
-      void this.#abortAfter(this.#options.warmupTimeoutMs, timeout, ended.signal);
-      try {
-        const either = AbortSignal.any([signal, timeout.signal]);
-        await model.infer(syntheticInputs(model.signature.inputs), outputs, either);
-      } catch (cause) {
-        throw this.#warmUpFailure(cause, timeout.signal.aborted);
-      } finally {
-        ended.abort();
-      }
-    }
-  }
-
-  #warmUpFailure(cause: unknown, isLate: boolean): ReplicaFailureError {
-    const own = cause instanceof ServingError ? cause.message : "it cannot be made";
-    const why = isLate ? `it did not answer within ${this.#options.warmupTimeoutMs / 1000} s` : own;
-    const message = `the model could not answer the synthetic request: ${why}`;
-    return new ReplicaFailureError("WarmupFailed", message, { cause });
-  }
-
-  async #abortAfter(ms: number, timeout: AbortController, ended: AbortSignal): Promise<void> {
-    await this.#options.clock.wait(ms, ended);
-    if (!ended.aborted) timeout.abort();
   }
 
   #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {

@@ -1,3 +1,5 @@
+import type { ReplicaFailureError } from "../errors.ts";
+
 /** The repository of a model: a base path whose folders, named by integers, are versions. */
 
 /** A version on the local disk, complete and verified. */
@@ -9,6 +11,12 @@ export interface FetchedVersion {
   readonly digest: string;
   /** Of all files of the version. */
   readonly sizeBytes: number;
+}
+
+/** The versions that a policy chooses, ascending; with a failure if it asks for some that are not there. */
+export interface VersionSelection {
+  readonly versions: readonly number[];
+  readonly failure?: ReplicaFailureError;
 }
 
 /** How far a download is. `bytesTotal` is undefined where the storage does not tell. */

@@ -1,11 +1,6 @@
 import type { FetchedVersion, ReportProgress } from "../core/repository.ts";
-import {
-  downloadFile,
-  tooLargeFailure,
-  type DownloadPolicy,
-  type DownloadState,
-  type DownloadedFile,
-} from "./file-download.ts";
+import { downloadFile, tooLargeFailure, type DownloadState, type DownloadedFile } from "./file-download.ts";
+import type { DownloadPolicy } from "./download-policy.ts";
 import { findFetched, localFilesOf, MODEL_FILE, type FetchedVersions, type LocalFile } from "./fetched-version.ts";
 import type { Journal, PartialFileState, VersionRecord } from "./journal.ts";
 import { freeBytes, localDiskFailure, sha256OfFile } from "./local-disk.ts";

@@ -6,7 +6,7 @@ import type { RuntimeProcessConfig } from "../config.ts";
 import type { FetchedVersion, ModelRepository, ReportProgress } from "../core/repository.ts";
 import { findComplete } from "./fetched-version.ts";
 import { fetchVersion, type FetchContext, type FetchStep } from "./fetcher.ts";
-import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./file-download.ts";
+import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./download-policy.ts";
 import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpClient, type HttpTimeouts } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";

@@ -1,4 +1,5 @@
 import type { VersionPolicy } from "../../common/runtime-config.ts";
+import type { VersionSelection } from "../core/repository.ts";
 import type { StoredEntry } from "./object-store.ts";
 import { relativeNameProblem } from "./relative-name.ts";
 import { StorageFailure } from "./storage-failure.ts";
@@ -90,21 +91,15 @@ export function noModelFailure(place: string, example: string, entries: readonly
   );
 }
 
-/** The outcome of a version policy. */
-export type VersionSelection =
-  | { readonly kind: "selected"; readonly versions: readonly number[] }
-  /** Some versions that were asked for are not there; `versions` are those that are. */
-  | { readonly kind: "incomplete"; readonly versions: readonly number[]; readonly failure: StorageFailure };
-
 /** Chooses versions by policy, ascending. `available` is ascending. */
 export function selectVersions(available: readonly number[], policy: VersionPolicy): VersionSelection {
-  if (policy.kind === "all") return { kind: "selected", versions: available };
-  if (policy.kind === "latest") return { kind: "selected", versions: available.slice(-policy.count) };
+  if (policy.kind === "all") return { versions: available };
+  if (policy.kind === "latest") return { versions: available.slice(-policy.count) };
   const wanted = [...new Set(policy.versions)].sort((a, b) => a - b);
   const versions = wanted.filter((version) => available.includes(version));
   const missing = wanted.filter((version) => !available.includes(version));
-  if (missing.length === 0) return { kind: "selected", versions };
-  return { kind: "incomplete", versions, failure: versionNotFound(missing, available) };
+  if (missing.length === 0) return { versions };
+  return { versions, failure: versionNotFound(missing, available) };
 }
 
 /** Says which versions are missing and which are there. */

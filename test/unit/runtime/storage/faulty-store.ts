@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import type { FetchedVersion, ReportProgress } from "../../../../runtime/core/repository.ts";
 import { createChecksum } from "../../../../runtime/storage/checksum.ts";
 import { fetchVersion, type FetchContext, type VersionSource } from "../../../../runtime/storage/fetcher.ts";
-import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/file-download.ts";
+import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/download-policy.ts";
 import { openModelDirectory } from "../../../../runtime/storage/model-directory.ts";
 import type { ObjectStore, OpenResult } from "../../../../runtime/storage/object-store.ts";
 import { StorageFailure } from "../../../../runtime/storage/storage-failure.ts";

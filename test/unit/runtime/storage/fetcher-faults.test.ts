@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { FetchedVersion } from "../../../../runtime/core/repository.ts";
-import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/file-download.ts";
+import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/download-policy.ts";
 import { StorageFailure } from "../../../../runtime/storage/storage-failure.ts";
 import { FaultyStore, fetchInto, sha256, type Fault } from "./faulty-store.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ReportProgress } from "../../../../runtime/core/repository.ts";
 import { fetchVersion, type VersionSource } from "../../../../runtime/storage/fetcher.ts";
-import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/file-download.ts";
+import { DEFAULT_DOWNLOAD_POLICY } from "../../../../runtime/storage/download-policy.ts";
 import { StorageFailure } from "../../../../runtime/storage/storage-failure.ts";
 import { contextIn, FaultyStore, fetchInto, ignore, partials, sha256, signal } from "./faulty-store.ts";
 
