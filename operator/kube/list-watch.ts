@@ -22,7 +22,7 @@ export function createListWatch<T extends KubeObject>(
     list: async ({ limit, continue: token }, signal) => {
       const query = { labelSelector, limit: limit?.toString(), continue: token };
       const { body } = await client.send({ method: "GET", path, query, signal }).catch((error: unknown) => {
-        throw error instanceof ApiError && error.status === 404 ? notServed(resource, error) : error;
+        throw error instanceof ApiError && error.status === 404 ? notServed(resource) : error;
       });
       return listPageOf<T>(body, resource);
     },
@@ -41,15 +41,14 @@ export function createListWatch<T extends KubeObject>(
 }
 
 /** A collection that is empty is still there: what is not found is the kind itself. */
-function notServed({ apiVersion, kind, plural }: Resource, cause: ApiError): ApiError {
+function notServed({ apiVersion, kind, plural }: Resource): ApiError {
   const remedy = apiVersion.includes(".")
     ? `install the CustomResourceDefinition ${plural}.${apiVersion.split("/")[0]}`
     : "this version of Kubernetes is not supported";
   return new ApiError({
-    status: cause.status,
-    reason: cause.reason,
+    status: 404,
+    reason: "NotFound",
     message: `the API server does not know ${kind} of ${apiVersion}: ${remedy}`,
-    cause,
   });
 }
 

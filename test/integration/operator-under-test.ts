@@ -3,6 +3,7 @@ import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { createLogger } from "../../common/logger.ts";
 import { readOperatorConfig } from "../../operator/config.ts";
 import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
+import { ApiError } from "../../operator/kube/cluster.ts";
 import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { pathOf, RESOURCES, type Resource } from "../../operator/kube/resources.ts";
@@ -35,11 +36,18 @@ export interface Sandbox {
   patch(resource: Resource, name: string, change: object, subresource?: string): Promise<void>;
   remove(resource: Resource, name: string): Promise<void>;
   /** Starts an operator that watches this namespace alone. Stopped by {@link close} if not before. */
-  operator(options?: {
-    wrapClient?: (client: KubeClient) => KubeClient;
-    replicas?: ReplicaObserver;
-  }): Promise<Operator>;
+  operator(options?: SandboxOperatorOptions): Promise<Operator>;
   close(): Promise<void>;
+}
+
+export interface SandboxOperatorOptions {
+  readonly wrapClient?: (client: KubeClient) => KubeClient;
+  readonly replicas?: ReplicaObserver;
+  readonly onLost?: () => void;
+  /** Gets the lines of the operator's log, from level info on. */
+  readonly log?: string[];
+  /** Variables beside those that every operator of a sandbox has. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 let sandboxes = 0;
@@ -88,16 +96,21 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
     async remove(resource, name) {
       await client.send({ method: "DELETE", path: at(resource, name) });
     },
-    async operator(options = {}) {
+    async operator({ environment, log, ...options } = {}) {
       const operator = await startOperator({
         config: readOperatorConfig({
           LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
           LOCKSTEP_WATCH_NAMESPACES: namespace,
           LOCKSTEP_LEADER_ELECTION: "false",
           LOCKSTEP_HTTP_PORT: "0",
+          ...environment,
         }),
         connection: connection(),
-        logger: createLogger({ name: "operator", level: "silent" }),
+        logger: createLogger({
+          name: "operator",
+          level: log === undefined ? "silent" : "info",
+          destination: { write: (line) => log?.push(line) },
+        }),
         onLost: () => {},
         ...options,
       });
@@ -106,7 +119,10 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
     },
     async close() {
       await Promise.all(operators.map((operator) => operator.stop()));
-      await client.send({ method: "DELETE", path: `/api/v1/namespaces/${namespace}` });
+      await client.send({ method: "DELETE", path: `/api/v1/namespaces/${namespace}` }).catch((error: unknown) => {
+        // The test itself may have deleted it.
+        if (!(error instanceof ApiError && [404, 409].includes(error.status))) throw error;
+      });
       await client.close();
     },
   };
