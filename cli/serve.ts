@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { styleText } from "node:util";
 import type { ReplicaState } from "../common/admin-api.ts";
 import { createLogger, type LogLevel } from "../common/logger.ts";
-import { REPLICA_FAILURES } from "../common/reasons.ts";
+import { REPLICA_FAILURES, type ReplicaFailureReason } from "../common/reasons.ts";
 import { ConfigError } from "../common/runtime-config.ts";
 import { readRuntimeProcessConfig } from "../runtime/config.ts";
 import { endProcessNow } from "../runtime/end-process.ts";
@@ -47,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const replica = await start(options, plan, modelDir);
   stopOnSignals(replica);
 
-  const state = await served(replica);
+  const state = await served(replica, plan);
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   // From this machine, "every address" is reached by the loopback one.
   const baseUrl = `http://${["0.0.0.0", "[::]"].includes(host) ? "127.0.0.1" : host}:${replica.httpPort}`;
@@ -186,8 +186,16 @@ function listenErrorOf(error: unknown, { port, host }: ServeOptions): unknown {
   }
 }
 
+/** What the list of reasons says, which is about a cluster, or what helps here. */
+function remedyFor(model: string, reason: ReplicaFailureReason, { config }: ServePlan): string {
+  const { storageUri = "" } = config.models.find(({ name }) => name === model) ?? {};
+  if (reason === "StorageAccessDenied" && storageUri.startsWith("s3://"))
+    return "Here the keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of AWS_PROFILE; they must allow to list and read.";
+  return REPLICA_FAILURES[reason].remedy;
+}
+
 /** Waits until all models answer, and shows how far they are. Throws {@link CliError} with the first failure. */
-async function served(replica: Replica): Promise<ReplicaState> {
+async function served(replica: Replica, plan: ServePlan): Promise<ReplicaState> {
   const progress = new Progress(process.stdout);
   for (;;) {
     const state = replica.state();
@@ -198,7 +206,7 @@ async function served(replica: Replica): Promise<ReplicaState> {
       const { reason, message, version } = failed.failure;
       const subject = version === undefined ? failed.name : `${failed.name} version ${version}`;
       throw new CliError(
-        `${styleText("red", `${subject}: ${reason}`)}\n  ${message}\n  ${REPLICA_FAILURES[reason].remedy}`,
+        `${styleText("red", `${subject}: ${reason}`)}\n  ${message}\n  ${remedyFor(failed.name, reason, plan)}`,
       );
     }
     progress.show(state);

@@ -26,7 +26,8 @@ export function standaloneConfig(
  * `model.onnx`. Characters that a name cannot have become `-`.
  */
 export function modelNameOf(storageUri: string): string {
-  const [place = ""] = storageUri.replace(/^[a-z0-9]+:\/\//, "").split(/[?#]/, 1);
+  // A web server's name says nothing of a model, a bucket's may.
+  const [place = ""] = storageUri.replace(/^(https?:\/\/[^/]*|[a-z0-9]+:\/\/)/, "").split(/[?#]/, 1);
   const parts = place
     .split("/")
     .map((part) => part.replace(/\.onnx$/, ""))

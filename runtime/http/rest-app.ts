@@ -68,8 +68,7 @@ export function createRestApp(options: HttpServerOptions, limits: HttpLimits, is
   });
 
   app.use((request, response) => {
-    const error = new ServingError("NotFound", "path: expected a documented one, got another");
-    send(request, response, errorAnswer(error));
+    send(request, response, errorAnswer(noSuchPath()));
   });
   // Express knows a handler of errors by its four parameters.
   app.use((thrown: unknown, request: Request, response: Response, _next: NextFunction) => {
@@ -82,9 +81,13 @@ export function createRestApp(options: HttpServerOptions, limits: HttpLimits, is
   return app;
 }
 
+function noSuchPath(): ServingError {
+  return new ServingError("NotFound", "path: expected one such as /v2/models/MODEL/infer or /predict, got another");
+}
+
 /** Express throws errors of its own, such as for a path that is not percent-encoded properly. */
 function fromExpress(thrown: unknown): ServingError {
-  if (thrown instanceof URIError) return new ServingError("NotFound", "path: expected a documented one, got another");
+  if (thrown instanceof URIError) return noSuchPath();
   return ServingError.from(thrown);
 }
 

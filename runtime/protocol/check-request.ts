@@ -30,9 +30,10 @@ function checkInputs(given: readonly Tensor[], specs: readonly TensorSpec[]): Te
   for (const spec of specs) {
     const tensor = byName.get(spec.name);
     if (tensor === undefined) {
+      const only = given.length === 0 ? "" : `, only ${quoteNames(given.map(({ name }) => name))}`;
       throw new ServingError(
         "InvalidArgument",
-        `inputs: expected ${quoteNames(specs.map(({ name }) => name))}, got no ${quoteName(spec.name)}`,
+        `inputs: expected ${quoteNames(specs.map(({ name }) => name))}, got no ${quoteName(spec.name)}${only}`,
       );
     }
     byName.delete(spec.name);

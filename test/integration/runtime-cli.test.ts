@@ -81,6 +81,8 @@ describe("lockstep serve", () => {
     ["a manifest as a place", ["examples/digits.yaml"], /lockstep serve -f examples\/digits\.yaml/],
     ["a folder without a model", ["examples", "--port", "0"], /StorageNotFound[^]*holds no model/],
     ["a manifest of something else", ["-f", "examples/models-volume.yaml"], /holds no InferenceService/],
+    ["an endpoint without a scheme", ["s3://b/x", "--endpoint", "minio:9000"], /expected an address such as http:/],
+    ["a name for no URL", ["examples/models/iris", "--name", "a b"], /expected letters, digits/],
     ["a port that is none", [".", "--port", "70000"], /Expected a port from 0 to 65535/],
   ])("refuses %s", async (_, args, message) => {
     const cli = await lockstep("serve", ...args);

@@ -9,6 +9,7 @@ describe("a model's name by its place", () => {
     ["s3://digits", "digits"],
     ["https://models.example.com/iris/1/model.onnx", "iris"],
     ["https://models.example.com/resnet.onnx?sig=abc", "resnet"],
+    ["http://127.0.0.1:8000/model.onnx", "model"],
     ["file:///mnt/models/digits/3", "digits"],
     ["file:///mnt/my%20model", "my-20model"],
     ["file:///1/2/model.onnx", "model"],

@@ -37,7 +37,7 @@ test("inputs are put into the model's order, outputs into the client's", () => {
 describe("what does not fit is refused by name", () => {
   const tensor = (over: Partial<Tensor>): Tensor => ({ ...image, ...over }) as Tensor;
   test.each([
-    ["a missing input", [image], 'inputs: expected "image", "mask", got no "mask"'],
+    ["a missing input", [image], 'inputs: expected "image", "mask", got no "mask", only "image"'],
     ["no input", [], 'inputs: expected "image", "mask", got no "image"'],
     ["an unknown input", [image, mask, tensor({ name: "imgae" })], 'inputs: expected "image", "mask", got "imgae"'],
     ["an input twice", [image, image, mask], 'input "image": expected once, got twice'],
