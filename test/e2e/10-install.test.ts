@@ -40,7 +40,12 @@ describe("the chart", () => {
   });
 
   test("taught the API server what an InferenceService is", async () => {
-    const explained = await kubectl(["explain", "isvc.spec.predictor.minReplicas"]);
+    // The API server publishes the schema of a new kind a few seconds after it takes objects of it.
+    const explained = await eventually(
+      "an explanation",
+      () => kubectl(["explain", "isvc.spec.predictor.minReplicas"]),
+      { withinMs: 30_000 },
+    );
     expect(explained.replaceAll(/\s+/g, " ")).toContain("`kubectl scale` sets it");
   });
 
