@@ -210,6 +210,8 @@ function scheduling(isvc: InferenceService): Partial<V1PodSpec> {
     }),
     ...(predictor.priorityClassName !== undefined && { priorityClassName: predictor.priorityClassName }),
     ...(predictor.runtimeClassName !== undefined && { runtimeClassName: predictor.runtimeClassName }),
-    ...(predictor.serviceAccountName !== undefined && { serviceAccountName: predictor.serviceAccountName }),
+    // Named even where it is the default: the API server keeps a copy of it (serviceAccount), by which one that is no longer
+    // named would come back.
+    serviceAccountName: predictor.serviceAccountName ?? "default",
   };
 }
