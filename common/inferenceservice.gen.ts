@@ -268,7 +268,7 @@ export interface ScalingRules {
   readonly stabilizationWindowSeconds?: number;
   /** Which of the policies' results to take. */
   readonly selectPolicy?: "Max" | "Min" | "Disabled";
-  /** Limits to the change within a period. */
+  /** Limits to the change within a period. Default: Kubernetes' own. */
   readonly policies?: readonly ScalingPolicy[];
 }
 
