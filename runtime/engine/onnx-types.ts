@@ -17,7 +17,6 @@ export const ELEMENT_TYPES = {
   FP64: "float64",
   BYTES: "string",
 } as const satisfies Record<Datatype, string>;
-export type ElementType = (typeof ELEMENT_TYPES)[Datatype];
 
 const DATATYPE_OF: ReadonlyMap<string, Datatype> = new Map(
   (Object.keys(ELEMENT_TYPES) as Datatype[]).map((datatype) => [ELEMENT_TYPES[datatype], datatype]),

@@ -21,6 +21,8 @@ import { answerUnread } from "./unread-body.ts";
 const ABORTED_GRACE_MS = 500;
 /** How long, in ms, no request may have come before idle connections are closed. */
 const QUIET_MS = 250;
+/** Dropped connections are logged no more often. */
+const DROP_LOG_INTERVAL_MS = 10_000;
 
 /** The server of the inference port: inference, health, metadata and metrics. */
 export interface HttpServer {
@@ -55,6 +57,8 @@ class NodeHttpServer implements HttpServer {
   readonly #connections = new Map<Duplex, Set<ServerResponse>>();
   readonly #refused = new WeakSet<Duplex>();
   #openResponses = 0;
+  #droppedConnections = 0;
+  #nextDropLogMs = 0;
   #isDraining = false;
   #closing: Promise<void> | undefined;
   #onChange: (() => void) | undefined;
@@ -76,6 +80,7 @@ class NodeHttpServer implements HttpServer {
     this.#server.maxConnections = limits.maxConnections;
     this.#server
       .on("connection", (socket) => this.#onConnection(socket))
+      .on("drop", () => this.#onDrop())
       .on("request", (request, response) => this.#dispatch({ request, response, expectsContinue: false }))
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
       .on("checkExpectation", (request, response) => this.#refuseExpectation({ request, response }))
@@ -142,6 +147,19 @@ class NodeHttpServer implements HttpServer {
     this.#onChange = undefined;
     clearTimeout(timer);
     return holds;
+  }
+
+  /** Whoever is dropped gets no answer, so at least the log tells. */
+  #onDrop(): void {
+    this.#droppedConnections++;
+    const nowMs = performance.now();
+    if (nowMs < this.#nextDropLogMs) return;
+    this.#nextDropLogMs = nowMs + DROP_LOG_INTERVAL_MS;
+    const { maxConnections } = this.#limits;
+    this.#options.logger.warn(
+      { maxConnections, dropped: this.#droppedConnections },
+      "connections are closed unanswered: too many are open (LOCKSTEP_MAX_CONNECTIONS)",
+    );
   }
 
   #onConnection(socket: Duplex): void {

@@ -1,5 +1,3 @@
-import type { TensorSpec } from "../core/tensor.ts";
-
 /** Names in messages are cut here: they may come from a client. */
 const LONGEST_NAME = 64;
 const MOST_NAMES = 16;
@@ -19,9 +17,4 @@ export function quoteNames(names: readonly string[]): string {
 /** A shape as it is written in JSON. */
 export function describeShape(shape: readonly number[]): string {
   return `[${shape.join(",")}]`;
-}
-
-/** Datatype and shape of a tensor, such as `FP32 [-1,784]`. */
-export function describeSpec({ datatype, shape }: Pick<TensorSpec, "datatype" | "shape">): string {
-  return `${datatype} ${describeShape(shape)}`;
 }

@@ -232,6 +232,7 @@ describe("floods", () => {
     await new Promise<void>((resolve) => {
       extra.on("error", () => undefined).on("close", () => resolve());
     });
+    expect(server.log.join("")).toContain('"maxConnections":5,"dropped":1,"msg":"connections are closed unanswered');
     for (const client of clients) client[Symbol.dispose]();
     let answered = "";
     for (let attempt = 0; attempt < 100 && answered === ""; attempt++) {
