@@ -155,6 +155,8 @@ async function start({ programs, directory, processes, options }: Start): Promis
       `--service-account-private-key-file=${file("service-accounts.key")}`,
       // As on a real cluster, only quicker to notice.
       "--horizontal-pod-autoscaler-sync-period=2s",
+      "--kube-api-qps=500",
+      "--kube-api-burst=1000",
       "--v=0",
     );
     await until(
