@@ -60,9 +60,10 @@ async function candidate(name: string, writes: Writes, beforeWrite = (_count: nu
     },
   });
   let isLeading = false;
-  void operator.leading.then(() => {
+  void (async () => {
+    await operator.leading;
     isLeading = true;
-  });
+  })();
   return {
     kill: () => {
       isDead = true;

@@ -120,7 +120,7 @@ test("any way to a spec leads to the same objects", { timeout: 240_000 }, async 
   for (let round = 1; round < rounds; round++) {
     const moving = journeys.flatMap(({ name, change }) => {
       const spec = change.specs[round];
-      return spec === undefined ? [] : [{ name, spec, path: change.path, twin: `fresh-${round}-${name}` }];
+      return spec === undefined ? [] : [{ name, spec, field: change.path, twin: `fresh-${round}-${name}` }];
     });
     await inParallel(moving, async ({ name, spec, twin }) => {
       await putSpec(sandbox, name, spec);
@@ -140,7 +140,7 @@ test("any way to a spec leads to the same objects", { timeout: 240_000 }, async 
         if (different.length === 0) return true;
         throw new Error(
           different
-            .map(({ name, twin, path }) => `${path}: ${difference(states.get(name), states.get(twin))}`)
+            .map(({ name, twin, field }) => `${field}: ${difference(states.get(name), states.get(twin))}`)
             .join("\n"),
         );
       },
@@ -165,7 +165,8 @@ function isSame(state: State, expected: State): boolean {
 /** Where two states first differ, for people. */
 function difference(state: State | undefined, expected: State | undefined): string {
   const [left, right] = [JSON.stringify(state ?? {}), JSON.stringify(expected ?? {})];
-  const at = [...left].findIndex((character, index) => character !== right[index]);
+  let at = 0;
+  while (at < left.length && left[at] === right[at]) at++;
   const from = Math.max(0, at - 80);
   return `${left.slice(from, from + 240)}\n  should be ${right.slice(from, from + 240)}`;
 }

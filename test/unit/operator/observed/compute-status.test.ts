@@ -1,33 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { InferenceService, InferenceServiceStatus } from "../../../../common/inferenceservice.gen.ts";
+import type { InferenceService } from "../../../../common/inferenceservice.gen.ts";
 import { computeStatus } from "../../../../operator/observed/compute-status.ts";
 import type { Observation } from "../../../../operator/observed/observation.ts";
 import { failing, inferenceService, replica, REVISION, serving, settledDeployment } from "../fixtures.ts";
-
-const NOW = new Date("2026-02-03T04:05:06.789Z");
-
-function statusOf(given: Partial<Observation> & { isvc?: InferenceService }): InferenceServiceStatus {
-  const replicas = given.replicas ?? [];
-  return computeStatus(
-    {
-      isvc: inferenceService(),
-      deployment: settledDeployment(replicas.length),
-      replicas,
-      revision: REVISION,
-      violations: [],
-      ...given,
-    },
-    NOW,
-    "cluster.local",
-  );
-}
-
-/** Each condition as `status reason`, to compare at a glance. */
-function conditionsOf(status: InferenceServiceStatus): Record<string, string> {
-  return Object.fromEntries(
-    (status.conditions ?? []).map(({ type, status: holds, reason }) => [type, `${holds} ${reason}`]),
-  );
-}
+import { conditionsOf, statusOf } from "./status-of.ts";
 
 /** As it was when generation 1 was served in full. */
 function readyBefore(predictor: Parameters<typeof inferenceService>[0] = {}): InferenceService {
@@ -221,50 +197,6 @@ describe("conditions", () => {
       Progressing: "2026-02-03T05:00:00Z",
       Degraded: "2026-02-03T04:05:06Z",
     });
-  });
-});
-
-describe("an autoscaler that cannot scale", () => {
-  const readySince = (time: string): Observation["replicas"][number] =>
-    replica("a", {
-      ready: true,
-      pod: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: time }] },
-    });
-  const inactiveSince = (time: string, status = "False"): NonNullable<Observation["autoscaler"]> => ({
-    kind: "HorizontalPodAutoscaler",
-    metadata: { name: "digits-predictor" },
-    status: {
-      conditions: [
-        { type: "AbleToScale", status: "True", lastTransitionTime: time },
-        {
-          type: "ScalingActive",
-          status,
-          reason: "FailedGetResourceMetric",
-          message: "no metrics known",
-          lastTransitionTime: time,
-        },
-      ],
-    },
-  });
-  const EARLIER = "2026-02-03T04:03:06Z";
-  const JUST_NOW = "2026-02-03T04:04:06Z";
-
-  test("degrades the service, and says why", () => {
-    const status = statusOf({ replicas: [readySince(EARLIER)], autoscaler: inactiveSince(EARLIER) });
-    expect(conditionsOf(status)).toMatchObject({ Ready: "True Serving", Degraded: "True AutoscalingImpaired" });
-    expect(status.conditions?.find(({ type }) => type === "Degraded")?.message).toBe(
-      "HorizontalPodAutoscaler digits-predictor cannot scale: FailedGetResourceMetric: no metrics known",
-    );
-    expect(status.failures).toBeUndefined();
-  });
-
-  test.each<[string, string, string, string]>([
-    ["replicas just became ready: their metrics take a while", JUST_NOW, EARLIER, "False"],
-    ["it has not been so for long", EARLIER, JUST_NOW, "False"],
-    ["it can", EARLIER, EARLIER, "True"],
-  ])("is no fault where %s", (_sentence, ready, since, active) => {
-    const status = statusOf({ replicas: [readySince(ready)], autoscaler: inactiveSince(since, active) });
-    expect(conditionsOf(status)).toMatchObject({ Degraded: "False NoFailure" });
   });
 });
 
