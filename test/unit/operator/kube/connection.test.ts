@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TLSSocket } from "node:tls";
 import { inspect } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createKubeClient, type KubeClient } from "../../../../operator/kube/client.ts";
 import { ApiError } from "../../../../operator/kube/cluster.ts";
 import { loadConnection } from "../../../../operator/kube/connection.ts";
@@ -11,9 +11,10 @@ import { sendJson, startLocalServer, statusBody, type LocalServer } from "./loca
 import { makeTestCertificate } from "./test-certificate.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "lockstep-connection-"));
-const cleanUps: (() => Promise<unknown> | void)[] = [() => rmSync(directory, { recursive: true })];
+afterAll(() => rmSync(directory, { recursive: true }));
+const cleanUps: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(1)) await cleanUp();
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp();
 });
 
 const serverCertificate = makeTestCertificate("server");
