@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { forCache } from "../../operator/kube/digest.ts";
-import type { Cluster } from "../../operator/kube/cluster.ts";
+import { ApiError, type Cluster } from "../../operator/kube/cluster.ts";
 import { referenceTo, type KubeObject } from "../../operator/kube/object.ts";
 import {
   access,
@@ -8,6 +8,7 @@ import {
   deployment,
   makeInferenceService,
   ownerReference,
+  until,
   type ConfigMap,
   type Deployment,
 } from "./kube-fixtures.ts";
@@ -273,7 +274,16 @@ describe("number of replicas", () => {
     const name = "crashes";
     const scaled = deployment(namespace, name);
     await cluster.apply(deployment(namespace, name, { replicas: 5 }), { live: undefined });
-    await cluster.handOverField(await cached(scaled), { spec: { replicas: 5 } });
+    // The Deployment's controller writes the status in between, whenever it likes.
+    await until(async () => {
+      try {
+        await cluster.handOverField(await cached(scaled), { spec: { replicas: 5 } });
+        return true;
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 409) return false;
+        throw error;
+      }
+    }, "the first of the two writes");
     await newCluster().apply(scaled, { live: await cached(scaled), handOver });
     expect(await replicasOf(scaled)).toBe(5);
   });
