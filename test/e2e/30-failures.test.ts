@@ -176,6 +176,23 @@ describe("a model that cannot be served says why", () => {
     await kubectl(["delete", "isvc", "late", "-n", NAMESPACE, "--wait=false"]);
   });
 
+  test("authorities that are missing: VolumeNotReady, once the kubelet had its time to mount them", async () => {
+    const storage = { ...store.storage, caBundle: { configMapRef: { name: "missing" } } };
+    await apply(
+      manifest("no-ca", { model: { modelFormat: { name: "onnx" }, storageUri: "s3://models/iris", storage } }),
+      NAMESPACE,
+    );
+    const isvc = await waitFor(
+      NAMESPACE,
+      "no-ca",
+      "VolumeNotReady",
+      (status) => conditionOf(status, "Ready") === "False VolumeNotReady",
+      30_000,
+    );
+    expect(isvc.status?.failures?.[0]?.message).toContain("missing");
+    await kubectl(["delete", "isvc", "no-ca", "-n", NAMESPACE, "--wait=false"]);
+  });
+
   test("a quota that refuses the pods: ReplicasRefused", async () => {
     const namespace = await makeNamespace("e2e-quota");
     await store.admit(namespace);
