@@ -1,5 +1,5 @@
 import { MANAGED_BY } from "../api/labels.ts";
-import { canonicalJson } from "../desired/content-hash.ts";
+import { canonicalJson } from "../../common/canonical-json.ts";
 import { AppliedMemory } from "./applied-memory.ts";
 import type { KubeClient } from "./client.ts";
 import {

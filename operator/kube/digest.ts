@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { canonicalJson } from "../desired/content-hash.ts";
+import { canonicalJson } from "../../common/canonical-json.ts";
 import { FIELD_MANAGER, type FieldPath } from "./cluster.ts";
 import type { KubeObject, ManagedFields, ObjectMeta } from "./object.ts";
 

@@ -1,3 +1,5 @@
+import type { ObjectMeta as ApiObjectMeta, OwnerReference } from "../../common/inferenceservice.gen.ts";
+
 /** What all Kubernetes objects have. Concrete kinds extend it with their spec, data or status. */
 export interface KubeObject {
   readonly apiVersion: string;
@@ -6,18 +8,7 @@ export interface KubeObject {
 }
 
 /** The part of metadata that this operator reads or writes. Times are RFC 3339 texts, as the API server sends them. */
-export interface ObjectMeta {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-  readonly generation?: number;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly ownerReferences?: readonly OwnerReference[];
-  readonly finalizers?: readonly string[];
+export interface ObjectMeta extends ApiObjectMeta {
   /** As the API server sends it; absent in objects from an informer's cache (see `appliedDigest`). */
   readonly managedFields?: readonly ManagedFields[];
   /**
@@ -36,16 +27,6 @@ export interface ManagedFields {
   readonly time?: string;
   readonly fieldsType?: string;
   readonly fieldsV1?: Readonly<Record<string, unknown>>;
-}
-
-/** The object that another one belongs to and is removed with. */
-export interface OwnerReference {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-  readonly controller?: boolean;
-  readonly blockOwnerDeletion?: boolean;
 }
 
 /** Names one object. */

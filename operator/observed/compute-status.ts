@@ -8,6 +8,7 @@ import { compareReasons, type Reason } from "../api/reasons.ts";
 import { replicaRange } from "../desired/replica-range.ts";
 import { autoscalerTrouble } from "./autoscaler-trouble.ts";
 import type { DeploymentObject, Observation, ObservedReplica, PodObject } from "./observation.ts";
+import { isRolledOut } from "./rollout.ts";
 import { evictionOf, isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
 
 /** As many failures as the status lists. */
@@ -84,13 +85,8 @@ function countReplicas({ deployment, replicas, revision, isvc }: Observation): R
 
 /** Whether the Deployment controller has seen the current spec and made all its pods. */
 function isSettled(deployment: DeploymentObject | undefined): boolean {
-  if (deployment === undefined) return false;
-  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = deployment.status ?? {};
-  return (
-    observedGeneration >= (deployment.metadata.generation ?? 0) &&
-    updatedReplicas === replicas &&
-    replicas === (deployment.spec?.replicas ?? 1)
-  );
+  if (deployment === undefined || !isRolledOut(deployment)) return false;
+  return (deployment.status?.replicas ?? 0) === (deployment.spec?.replicas ?? 1);
 }
 
 /** Whether a pod is a replica: one that is being deleted is none any more, nor one that has ended and is kept for its log. */

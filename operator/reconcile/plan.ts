@@ -3,6 +3,7 @@ import type { OwnedDeployment, OwnedObject } from "../desired/owned-object.ts";
 import type { FieldPath } from "../kube/cluster.ts";
 import type { KubeObject } from "../kube/object.ts";
 import type { DeploymentObject, PodObject } from "../observed/observation.ts";
+import { isRolledOut } from "../observed/rollout.ts";
 
 /** One write that brings the cluster closer to what is desired. */
 export type Step =
@@ -29,7 +30,10 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
       !wanted.has(identity(object)) &&
       object.metadata.deletionTimestamp === undefined &&
       // A replica of an older revision may still restart, and then reads its configuration again.
-      !(object.kind === "ConfigMap" && (inUse.has(object.metadata.name) || !isRolledOut(owned))),
+      !(
+        object.kind === "ConfigMap" &&
+        (inUse.has(object.metadata.name) || !owned.filter(isDeployment).every(isRolledOut))
+      ),
   );
   const remove = (object: KubeObject): Step => ({ kind: "delete", object });
   const isAutoscaler = (object: KubeObject): boolean => object.kind === "HorizontalPodAutoscaler";
@@ -63,14 +67,6 @@ function identity(object: { readonly kind: string; readonly metadata: { readonly
 
 function configMapsOf(pod: PodObject): string[] {
   return (pod.spec?.volumes ?? []).map((volume) => volume.configMap?.name).filter((name) => name !== undefined);
-}
-
-/** Whether no replica set of an older revision has pods left, or may make some. */
-function isRolledOut(owned: readonly KubeObject[]): boolean {
-  return owned.filter(isDeployment).every(({ metadata, status }) => {
-    const { observedGeneration = 0, replicas = 0, updatedReplicas = 0 } = status ?? {};
-    return observedGeneration >= (metadata.generation ?? 0) && replicas === updatedReplicas;
-  });
 }
 
 function isDeployment(object: KubeObject): object is KubeObject & DeploymentObject {

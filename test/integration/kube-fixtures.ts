@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
-import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import type { InferenceService, OwnerReference } from "../../common/inferenceservice.gen.ts";
 import { createLogger } from "../../common/logger.ts";
 import { createApiCluster, type ApiClusterOptions } from "../../operator/kube/api-cluster.ts";
 import { createKubeClient, type KubeAnswer, type KubeClient, type KubeRequest } from "../../operator/kube/client.ts";
 import type { Cluster } from "../../operator/kube/cluster.ts";
 import { loadConnection } from "../../operator/kube/connection.ts";
-import type { KubeObject, OwnerReference } from "../../operator/kube/object.ts";
+import type { KubeObject } from "../../operator/kube/object.ts";
 
 /** Access to the API server of the tests, which counts what is sent. */
 export interface Access {
