@@ -28,6 +28,11 @@ export interface ControlPlaneOptions {
    * {@link ControlPlane.hasControllerManager}.
    */
   readonly controllerManager?: boolean;
+  /**
+   * What to do when the API server answers, before the controllers start: the garbage collector looks for new kinds every
+   * half minute only, so a CustomResourceDefinition that it shall know at once belongs here.
+   */
+  readonly beforeControllers?: (access: ApiAccess) => Promise<void>;
 }
 
 const READY_WITHIN_MS = 60_000;
@@ -140,6 +145,7 @@ async function start({ programs, directory, processes, options }: Start): Promis
   };
   await writeFile(file("kubeconfig"), kubeconfigText(access), { mode: 0o600 });
 
+  await options.beforeControllers?.(access);
   if (controllerManagerProgram !== undefined) {
     await writeFile(file("controller-manager.kubeconfig"), kubeconfigText({ ...access, token: managerToken }), {
       mode: 0o600,

@@ -19,13 +19,7 @@ const ESTABLISHED_WITHIN_MS = 15_000;
 
 /** One control plane for all integration tests, with the CRD; tests keep apart by namespaces of their own. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const controlPlane = await startControlPlane({ controllerManager: true });
-  try {
-    await applyCrd(controlPlane.access);
-  } catch (error) {
-    await controlPlane.stop();
-    throw error;
-  }
+  const controlPlane = await startControlPlane({ controllerManager: true, beforeControllers: applyCrd });
   project.provide("kubeconfig", controlPlane.kubeconfig);
   project.provide("hasControllerManager", controlPlane.hasControllerManager);
   return controlPlane.stop;
