@@ -10,13 +10,23 @@ type ModelInput = RuntimeConfigInput["models"][number];
  * Throws ConfigError for an object that the API server would not have taken.
  */
 export function runtimeConfigOf(isvc: InferenceService): RuntimeConfig {
+  return parseRuntimeConfig(runtimeConfigInputOf(isvc));
+}
+
+/**
+ * The same as it is written for the replicas: what is left out has the runtime's default. So a release that adds a field
+ * changes no file that is written already, and restarts nobody. Throws as {@link runtimeConfigOf} does.
+ */
+export function runtimeConfigInputOf(isvc: InferenceService): RuntimeConfigInput {
   const { predictor } = isvc.spec;
-  return parseRuntimeConfig({
+  const input: RuntimeConfigInput = {
     configVersion: 1,
     service: { namespace: isvc.metadata.namespace ?? "default", name: isvc.metadata.name },
     models: [modelInputOf(modelSpecOf(predictor), modelNameOf(isvc))],
     requestTimeoutMs: predictor.timeout * 1000,
-  } satisfies RuntimeConfigInput);
+  };
+  parseRuntimeConfig(input);
+  return input;
 }
 
 /** The model of a predictor, whether written in full or as the shorthand `onnx`. */

@@ -33,6 +33,52 @@ const versionPolicy = z.discriminatedUnion("kind", [
 /** Which versions of the repository are aspired to. */
 export type VersionPolicy = z.infer<typeof versionPolicy>;
 
+/**
+ * How requests are run together. A batch is dispatched as soon as the engine is free: nobody waits for others unless
+ * `maxLatencyMs` says so.
+ */
+const batcher = z.strictObject({
+  /** Rows in one run, at most; 1 switches batching off. */
+  maxBatchSize: z.int().min(1).max(65_536).default(64),
+  /** How long a row may wait for others while the engine is free. */
+  maxLatencyMs: z.number().min(0).max(60_000).default(0),
+  /** Requests that may wait; those beyond are answered with status 429. */
+  maxQueue: z.int().min(1).max(1_000_000).default(512),
+});
+/** How requests for a model are run together. */
+export type BatcherConfig = z.infer<typeof batcher>;
+
+const PLACEMENTS = ["Auto", "Worker", "ServingThread"] as const;
+/** Where a model runs: in threads of its own, or on the thread that serves requests. */
+export type Placement = (typeof PLACEMENTS)[number];
+
+const concurrency = z.strictObject({
+  /** Copies of the model that run at the same time, each in its thread. */
+  instances: z.int().min(1).max(64).default(1),
+  /** Threads that one run uses; without it as many as the CPU limit allows to each instance. */
+  intraOpThreads: z.int().min(1).max(256).optional(),
+  placement: z.enum(PLACEMENTS).default("Auto"),
+});
+/** How much of a model runs at the same time, and where. */
+export type ConcurrencyConfig = z.infer<typeof concurrency>;
+
+const stateBinding = z.strictObject({ input: z.string().min(1), output: z.string().min(1) });
+/** An output of a model that is the input of the sequence's next request. */
+export type StateBinding = z.infer<typeof stateBinding>;
+
+const sequences = z.strictObject({
+  /** A sequence that gets no request for so long is forgotten. */
+  idleTimeoutMs: z.int().min(1).max(86_400_000).default(60_000),
+  /** Sequences that are remembered at a time; those beyond are answered with status 429. */
+  maxCount: z.int().min(1).max(1_000_000).default(4_096),
+});
+/** How long, and how many, states of sequences are kept. */
+export type SequencesConfig = z.infer<typeof sequences>;
+
+/** Protocols that can be switched off. Each covers its HTTP and its gRPC form. */
+export const PROTOCOLS = ["v2", "predict", "kserve-v1", "tensorflow-serving", "sagemaker", "mlflow"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
 const model = z.strictObject({
   /** Name in URLs. */
   name: z.string().regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/, {
@@ -42,7 +88,20 @@ const model = z.strictObject({
   storageUri: z.string().max(1024),
   storage: storage.prefault({}),
   versionPolicy: versionPolicy.default({ kind: "latest", count: 1 }),
-  warmup: z.strictObject({ iterations: z.int().min(0).max(1000) }).default({ iterations: 1 }),
+  /** Names for versions: whoever asks for the label is answered by the version. */
+  versionLabels: z.record(z.string().regex(/^[A-Za-z0-9_]{1,63}$/), versionNumber).default({}),
+  warmup: z
+    .strictObject({
+      /** Of each request and batch size; 0 skips warm-up. */
+      iterations: z.int().min(0).max(1000).default(1),
+      /** Requests of the Open Inference Protocol in JSON; without them synthetic ones. */
+      requests: z.array(z.string().max(65_536)).max(16).default([]),
+    })
+    .prefault({}),
+  batcher: batcher.prefault({}),
+  concurrency: concurrency.prefault({}),
+  state: z.array(stateBinding).max(16).default([]),
+  sequences: sequences.prefault({}),
 });
 /** One model that a replica serves. */
 export type ModelConfig = z.infer<typeof model>;
@@ -55,6 +114,11 @@ const runtimeConfig = z.strictObject({
   models: z.array(model).min(1).max(64),
   /** After this a request is answered with status 504. */
   requestTimeoutMs: z.int().min(1).max(3_600_000).default(60_000),
+  /** Protocols that are answered. */
+  protocols: z
+    .array(z.enum(PROTOCOLS))
+    .min(1)
+    .default([...PROTOCOLS]),
 });
 /** The configuration of a replica, complete and checked. */
 export type RuntimeConfig = z.infer<typeof runtimeConfig>;

@@ -120,7 +120,6 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
   const maxBufferedBytes = config.LOCKSTEP_MAX_BUFFERED_BYTES;
   return {
     maxBodyBytes: config.LOCKSTEP_MAX_BODY_BYTES,
-    maxInFlight: config.LOCKSTEP_MAX_IN_FLIGHT,
     maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
     headersTimeoutMs: config.LOCKSTEP_HEADERS_TIMEOUT_MS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,

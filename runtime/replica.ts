@@ -10,6 +10,9 @@ import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
 import type { InferenceEngine } from "./core/servable.ts";
 import { createOnnxEngine } from "./engine/onnx-engine.ts";
+import { ModelStatistics } from "./monitoring/model-statistics.ts";
+import { Admission } from "./serving/admission.ts";
+import { InferPath } from "./serving/infer-path.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
@@ -90,6 +93,7 @@ function assemble(options: ReplicaOptions): Parts {
   const metrics = resources.use(
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
   );
+  const statistics = new ModelStatistics();
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
   for (const repository of repositories.values()) resources.use(repository);
   const warmupTimeoutMs = Math.max(config.requestTimeoutMs, SHORTEST_WARMUP_TIMEOUT_MS);
@@ -103,7 +107,11 @@ function assemble(options: ReplicaOptions): Parts {
   const report = (event: ManagerEvent): void => {
     logManagerEvent(logger, event);
     metrics.observeManager(event);
-    if (event.kind === "ran") return;
+    if (event.kind === "ran") {
+      statistics.observeRun(event.id, event);
+      return;
+    }
+    if (event.kind === "unloaded") statistics.forget(event.id);
     const isReady = manager.isReady();
     metrics.setReady(isReady && !draining);
     if (isReady) {
@@ -139,6 +147,10 @@ function assemble(options: ReplicaOptions): Parts {
   );
   const http = createHttpServer({
     servables: manager,
+    path: new InferPath({ servables: manager, statistics }),
+    admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
+    statistics,
+    protocols: new Set(config.protocols),
     metrics,
     metricsPages: metrics,
     logger,

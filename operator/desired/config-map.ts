@@ -1,5 +1,5 @@
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
-import { runtimeConfigOf } from "../../common/runtime-config-of.ts";
+import { runtimeConfigInputOf } from "../../common/runtime-config-of.ts";
 import { configMapName } from "../api/names.ts";
 import { contentHash } from "./content-hash.ts";
 import { ownedMetadata, type OwnedConfigMap } from "./owned-object.ts";
@@ -12,7 +12,7 @@ export const CONFIG_FILE = "runtime.json";
  * the middle of a rollout still finds the configuration that it was made for.
  */
 export function configMap(isvc: InferenceService): OwnedConfigMap {
-  const content = runtimeConfigOf(isvc);
+  const content = runtimeConfigInputOf(isvc);
   return {
     apiVersion: "v1",
     kind: "ConfigMap",

@@ -1,6 +1,6 @@
 import type { ReplicaFailureError } from "../errors.ts";
 import type { Failure } from "./harness.ts";
-import type { ServableId } from "./servable.ts";
+import type { RunObservation, ServableId } from "./servable.ts";
 
 /** What the manager tells whoever keeps logs and metrics. Events come after the change that they tell of. */
 export type ManagerEvent =
@@ -29,7 +29,7 @@ export type ManagerEvent =
     }
   | { readonly kind: "unloading"; readonly id: ServableId; readonly handles: number }
   | { readonly kind: "unloaded"; readonly id: ServableId }
-  /** A run has ended; of each request one. */
-  | { readonly kind: "ran"; readonly id: ServableId; readonly computeMs: number }
+  /** A run has ended, well or not. */
+  | ({ readonly kind: "ran"; readonly id: ServableId } & RunObservation)
   /** A run does not end: only the end of the process can stop it. */
   | { readonly kind: "stuck"; readonly id: ServableId; readonly runningMs: number };

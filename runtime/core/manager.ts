@@ -31,9 +31,11 @@ export class Manager implements Servables, AsyncDisposable {
   }
 
   acquire(model: string, version?: number): ServableHandle {
-    const supervisor = this.#supervisors.get(model);
-    if (supervisor === undefined) throw new ServingError("NotFound", `there is no model ${shown(model)} here`);
-    return supervisor.lend(version);
+    return this.#supervisorOf(model).lend(version);
+  }
+
+  versionOf(model: string, label: string): number {
+    return this.#supervisorOf(model).versionOf(label);
   }
 
   models(): readonly ModelStatus[] {
@@ -46,6 +48,12 @@ export class Manager implements Servables, AsyncDisposable {
 
   describe(): readonly ModelDescription[] {
     return [...this.#supervisors.values()].map((supervisor) => supervisor.describe());
+  }
+
+  #supervisorOf(model: string): ModelSupervisor {
+    const supervisor = this.#supervisors.get(model);
+    if (supervisor === undefined) throw new ServingError("NotFound", `there is no model ${shown(model)} here`);
+    return supervisor;
   }
 
   /** Gives up what is loading, waits for handles that are out, and unloads everything. */

@@ -1,14 +1,14 @@
 import type { ModelConfig } from "../../common/runtime-config.ts";
 import { ReplicaFailureError, ServingError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
-import { failureOf, type Failure, type HarnessState } from "./harness.ts";
+import { failureOf, publishedStateOf, type Failure, type HarnessState } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { nextAction, type Action } from "./next-action.ts";
 import type { ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { ServableVersion } from "./servable-version.ts";
-import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle } from "./servable.ts";
+import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
 import { warmUp } from "./warm-up.ts";
 
 export interface SupervisorOptions {
@@ -79,12 +79,26 @@ export class ModelSupervisor {
     );
   }
 
+  /** The version that a label stands for. Throws ServingError (NotFound). */
+  versionOf(label: string): number {
+    const { name, versionLabels } = this.#options.config;
+    const version = Object.hasOwn(versionLabels, label) ? versionLabels[label] : undefined;
+    if (version !== undefined) return version;
+    const labels = Object.keys(versionLabels);
+    const expected =
+      labels.length === 0 ? "a version, since it has no labels" : `one of the labels ${labels.join(", ")}`;
+    throw new ServingError("NotFound", `model "${name}": expected ${expected}, got another label`);
+  }
+
   status(): ModelStatus {
+    const versions = [...this.#versions.values()].map(statusOf).sort((a, b) => a.version - b.version);
     return {
       name: this.#options.config.name,
       platform: "onnx_onnxv1",
-      availableVersions: [...this.#ready()].map(({ id }) => id.version).sort((a, b) => a - b),
+      availableVersions: versions.filter(({ state }) => state === "READY").map(({ version }) => version),
       activeVersion: this.#active?.id.version,
+      versions,
+      labels: this.#options.config.versionLabels,
     };
   }
 
@@ -130,7 +144,7 @@ export class ModelSupervisor {
       this.#aspired = selection.versions;
       for (const version of selection.versions)
         if (!this.#versions.has(version))
-          this.#versions.set(version, new ServableVersion({ name: config.name, version }));
+          this.#versions.set(version, new ServableVersion({ name: config.name, version }, config.state));
       report({ kind: "listed", model: config.name, aspired: selection.versions });
       this.#listing = { kind: "done" };
       if (selection.failure !== undefined) this.#listingFailed(selection.failure, before);
@@ -187,7 +201,10 @@ export class ModelSupervisor {
       version.step({ kind: "fetched" });
       const fetchedMs = clock.now();
       report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
-      const model = await engine.load(fetched.modelFile, signal, this.#observerOf(version, crash));
+      const model = await engine.load(fetched.modelFile, signal, {
+        concurrency: this.#options.config.concurrency,
+        observer: this.#observerOf(version, crash),
+      });
       version.keepModel(model);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
@@ -207,7 +224,7 @@ export class ModelSupervisor {
   #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {
     const { id } = version;
     return {
-      ran: (computeMs) => this.#options.report({ kind: "ran", id, computeMs }),
+      ran: (run) => this.#options.report({ kind: "ran", id, ...run }),
       stuck: (runningMs) => this.#options.report({ kind: "stuck", id, runningMs }),
       crashed: (error) => {
         crash.error = error;
@@ -262,6 +279,24 @@ export class ModelSupervisor {
   #reportFailure(version: number | undefined, failure: Failure, error: ReplicaFailureError): void {
     const { clock, config, report } = this.#options;
     report({ kind: "failed", model: config.name, version, failure, retryInMs: failure.retryAtMs - clock.now(), error });
+  }
+}
+
+/** As the repository's index tells of it. */
+function statusOf({ id: { version }, state }: ServableVersion): VersionStatus {
+  const published = publishedStateOf(state);
+  switch (published) {
+    case "Available":
+      return { version, state: "READY", reason: "" };
+    case "Loading":
+      return { version, state: "LOADING", reason: failureOf(state).failure?.message ?? "" };
+    case "Unloading":
+      return { version, state: "UNLOADING", reason: "" };
+    case "Start":
+    case "End":
+      return { version, state: "UNAVAILABLE", reason: failureOf(state).failure?.message ?? "" };
+    default:
+      return published satisfies never;
   }
 }
 

@@ -1,20 +1,24 @@
+import type { StateBinding } from "../../common/runtime-config.ts";
 import { ServingError } from "../errors.ts";
 import { publishedStateOf, transition, type HarnessEvent, type HarnessState } from "./harness.ts";
 import type { FetchedVersion } from "./repository.ts";
-import type { LoadedModel, ServableHandle, ServableId } from "./servable.ts";
+import type { LoadedModel, ServableHandle, ServableId, ServableView } from "./servable.ts";
 import type { Signature } from "./tensor.ts";
 
 /** One version of one model: its state, what is loaded of it, and the handles that are out. */
 export class ServableVersion {
   readonly id: ServableId;
+  readonly #bindings: readonly StateBinding[];
   #state: HarnessState = { kind: "new" };
   #fetched: FetchedVersion | undefined;
   #model: LoadedModel | undefined;
   #handles = 0;
   #drained: (() => void) | undefined;
 
-  constructor(id: ServableId) {
+  /** `state` are the model's, as configured. */
+  constructor(id: ServableId, state: readonly StateBinding[] = []) {
     this.id = id;
+    this.#bindings = state;
   }
 
   get state(): HarnessState {
@@ -52,7 +56,11 @@ export class ServableVersion {
         `version ${this.id.version} of model "${this.id.name}" is not available: it is in state ${publishedStateOf(this.#state)}`,
       );
     this.#handles++;
-    return new Handle(this.id, this.#fetched.digest, this.#model, () => this.#takeBack());
+    return new Handle(
+      { id: this.id, digest: this.#fetched.digest, signature: this.#model.signature, state: this.#bindings },
+      this.#model,
+      () => this.#takeBack(),
+    );
   }
 
   /** Resolves when no handle is out. */
@@ -77,13 +85,15 @@ class Handle implements ServableHandle {
   readonly id: ServableId;
   readonly digest: string;
   readonly signature: Signature;
+  readonly state: readonly StateBinding[];
   readonly model: LoadedModel;
   #release: (() => void) | undefined;
 
-  constructor(id: ServableId, digest: string, model: LoadedModel, release: () => void) {
-    this.id = id;
-    this.digest = digest;
-    this.signature = model.signature;
+  constructor(view: ServableView, model: LoadedModel, release: () => void) {
+    this.id = view.id;
+    this.digest = view.digest;
+    this.signature = view.signature;
+    this.state = view.state;
     this.model = model;
     this.#release = release;
   }

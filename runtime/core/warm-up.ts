@@ -24,7 +24,7 @@ export async function warmUp(model: LoadedModel, options: WarmUpOptions, signal:
     void abortAfter(warmupTimeoutMs, clock, timeout, ended.signal);
     try {
       const either = AbortSignal.any([signal, timeout.signal]);
-      await model.infer(syntheticInputs(model.signature.inputs), outputs, either);
+      await model.infer({ inputs: syntheticInputs(model.signature.inputs), outputs }, either);
     } catch (cause) {
       throw failureOf(cause, timeout.signal.aborted ? warmupTimeoutMs : undefined);
     } finally {

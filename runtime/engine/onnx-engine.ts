@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { InferenceEngine, LoadedModel, ModelObserver } from "../core/servable.ts";
+import type { InferenceEngine, LoadedModel, LoadOptions } from "../core/servable.ts";
 import { ReplicaFailureError } from "../errors.ts";
 import { loadFailureOf } from "./onnx-errors.ts";
 import type { WorkerReply, WorkerRequest, WorkerStart } from "./onnx-messages.ts";
-import { OnnxModel } from "./onnx-model.ts";
+import { OnnxModel, type OnnxModelOptions } from "./onnx-model.ts";
 import { signatureOf } from "./onnx-types.ts";
 
 /** The worker's entry: beside this file in the sources, beside the bundle in the image. */
@@ -31,16 +31,17 @@ class OnnxEngine implements InferenceEngine {
     this.#options = options;
   }
 
-  async load(file: string, signal: AbortSignal, observer?: ModelObserver): Promise<LoadedModel> {
+  async load(file: string, signal: AbortSignal, { concurrency, observer }: LoadOptions = {}): Promise<LoadedModel> {
     signal.throwIfAborted();
-    const start: WorkerStart = { file, intraOpThreads: this.#options.intraOpThreads ?? 1 };
+    const intraOpThreads = concurrency?.intraOpThreads ?? this.#options.intraOpThreads ?? 1;
+    const start: WorkerStart = { file, intraOpThreads };
     const worker = new Worker(WORKER_URL, { workerData: start, name: "onnx", execArgv: [] });
     const ended = this.#track(worker);
     const loading = loadedIn(worker).then((loaded) => {
       try {
         signal.throwIfAborted();
         const signature = signatureOf(loaded.inputs, loaded.outputs);
-        return this.#adopt(worker, ended, { signature, observer });
+        return this.#adopt(worker, ended, { signature, intraOpThreads, observer });
       } catch (error) {
         worker.postMessage({ kind: "close" } satisfies WorkerRequest, []);
         throw error;
@@ -57,10 +58,10 @@ class OnnxEngine implements InferenceEngine {
   #adopt(
     worker: Worker,
     ended: Promise<void>,
-    { signature, observer }: Pick<OnnxModel, "signature"> & { readonly observer: ModelObserver | undefined },
+    parts: Pick<OnnxModelOptions, "signature" | "intraOpThreads" | "observer">,
   ): OnnxModel {
     const { stuckAfterMs } = this.#options;
-    const model = new OnnxModel({ worker, signature, ended, observer, stuckAfterMs });
+    const model = new OnnxModel({ worker, ended, stuckAfterMs, ...parts });
     worker.on("error", (error) => model.crash(crashOf(error)));
     worker.on("exit", () => {
       this.#models.delete(model);

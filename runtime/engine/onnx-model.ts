@@ -1,5 +1,11 @@
 import { isMarkedAsUntransferable, type Transferable, type Worker } from "node:worker_threads";
-import type { LoadedModel, ModelObserver } from "../core/servable.ts";
+import type {
+  InferenceRequest,
+  InferenceResult,
+  LoadedModel,
+  ModelExecution,
+  ModelObserver,
+} from "../core/servable.ts";
 import type { Signature, Tensor } from "../core/tensor.ts";
 import { ServingError, type ReplicaFailureError } from "../errors.ts";
 import { runErrorOf } from "./onnx-errors.ts";
@@ -14,16 +20,18 @@ const PIPELINE_DEPTH = 2;
 const LOOKS = 10;
 
 interface Run {
+  readonly arrivalMs: number;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly string[];
   /** Both stop listening to the request's signal; after the first call neither does anything. */
-  readonly resolve: (outputs: Tensor[]) => void;
+  readonly resolve: (result: InferenceResult) => void;
   readonly reject: (reason: unknown) => void;
 }
 
 export interface OnnxModelOptions {
   readonly worker: Worker;
   readonly signature: Signature;
+  readonly intraOpThreads: number;
   /** Settles when the worker's thread has ended. */
   readonly ended: Promise<void>;
   readonly observer: ModelObserver | undefined;
@@ -35,6 +43,7 @@ export interface OnnxModelOptions {
 export class OnnxModel implements LoadedModel {
   readonly signature: Signature;
   readonly #worker: Worker;
+  readonly #intraOpThreads: number;
   readonly #ended: Promise<void>;
   readonly #observer: ModelObserver | undefined;
   readonly #waiting: Run[] = [];
@@ -46,6 +55,7 @@ export class OnnxModel implements LoadedModel {
 
   constructor(options: OnnxModelOptions) {
     this.signature = options.signature;
+    this.#intraOpThreads = options.intraOpThreads;
     this.#worker = options.worker;
     this.#ended = options.ended;
     this.#observer = options.observer;
@@ -53,7 +63,11 @@ export class OnnxModel implements LoadedModel {
     if (options.stuckAfterMs !== undefined) this.#watch = this.#watchFor(options.stuckAfterMs);
   }
 
-  infer(inputs: readonly Tensor[], outputs: readonly string[], signal: AbortSignal): Promise<Tensor[]> {
+  execution(): ModelExecution {
+    return { placement: "Worker", instances: 1, intraOpThreads: this.#intraOpThreads, batching: undefined };
+  }
+
+  infer({ inputs, outputs }: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
       if (this.#closed !== undefined) return reject(this.#closed);
@@ -67,9 +81,10 @@ export class OnnxModel implements LoadedModel {
       const run: Run = {
         inputs,
         outputs,
-        resolve: (tensors) => {
+        arrivalMs: performance.now(),
+        resolve: (result) => {
           signal.removeEventListener("abort", abort);
-          resolve(tensors);
+          resolve(result);
         },
         reject: (reason) => {
           signal.removeEventListener("abort", abort);
@@ -138,9 +153,13 @@ export class OnnxModel implements LoadedModel {
     const run = this.#running.get(reply.id);
     this.#running.delete(reply.id);
     this.#dispatch();
-    if (reply.kind === "ran") run?.resolve(reply.outputs);
-    else run?.reject(runErrorOf(reply.text));
-    this.#observer?.ran(reply.computeMs);
+    const { computeMs } = reply;
+    const rows = run?.inputs[0]?.shape[0] ?? 1;
+    if (run !== undefined && reply.kind === "ran") {
+      const queueMs = Math.max(0, performance.now() - run.arrivalMs - computeMs);
+      run.resolve({ outputs: reply.outputs, timing: { queueMs, computeMs, batchSize: rows } });
+    } else if (reply.kind === "run-failed") run?.reject(runErrorOf(reply.text));
+    this.#observer?.ran({ computeMs, rows });
     if (this.#running.size === 0) this.#drained?.();
   }
 

@@ -1,10 +1,20 @@
 import type { Logger } from "../../common/logger.ts";
+import type { Protocol } from "../../common/runtime-config.ts";
 import type { Servables } from "../core/servable.ts";
+import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
+import type { Admission } from "../serving/admission.ts";
+import type { InferPath } from "../serving/infer-path.ts";
 import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
 
 /** What a server of the inference port needs of the rest of the replica. */
 export interface HttpServerOptions {
   readonly servables: Servables;
+  readonly path: InferPath;
+  /** Shared with the servers of other protocols. */
+  readonly admission: Admission;
+  readonly statistics: ModelStatisticsReader;
+  /** Protocols that are switched on. */
+  readonly protocols: ReadonlySet<Protocol>;
   readonly metrics: RequestMetrics;
   readonly metricsPages: MetricsPages;
   readonly logger: Logger;
@@ -19,8 +29,6 @@ export interface HttpServerOptions {
 export interface HttpLimits {
   /** The largest request body, in bytes. Default 64 MiB. */
   readonly maxBodyBytes: number;
-  /** Inference requests in flight; those beyond are answered with status 429. Default 1024. */
-  readonly maxInFlight: number;
   /** Bytes of request bodies in memory, of all requests together; beyond it, status 429. Default 8 x maxBodyBytes. */
   readonly maxBufferedBytes: number;
   /** Open connections; those beyond are closed unanswered. Default 10,000. */
@@ -42,7 +50,6 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
   const maxBodyBytes = given.maxBodyBytes ?? 64 * 1024 * 1024;
   const limits: HttpLimits = {
     maxBodyBytes,
-    maxInFlight: given.maxInFlight ?? 1_024,
     maxBufferedBytes: given.maxBufferedBytes ?? 8 * maxBodyBytes,
     maxConnections: given.maxConnections ?? 10_000,
     headersTimeoutMs: given.headersTimeoutMs ?? 10_000,

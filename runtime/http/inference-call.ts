@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
 import type { ServingError } from "../errors.ts";
 import { CallSignal } from "./call-signal.ts";
-import type { InferenceRoute } from "./inference-route.ts";
+import type { InferenceRoute } from "../protocol/dialect.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */
 export class InferenceCall {
@@ -42,6 +42,12 @@ export class InferenceCall {
     this.route = route;
     this.requestId = requestId;
   }
+
+  /** A header of the request by its lower-case name. */
+  readonly header = (name: string): string | undefined => {
+    const value = this.request.headers[name];
+    return typeof value === "string" ? value : undefined;
+  };
 
   /** Headers of every answer to this call. */
   headers(): Record<string, string> {

@@ -1,19 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { ServableHandle } from "../core/servable.ts";
 import { ServingError } from "../errors.ts";
-import type { Dialect } from "../protocol/dialect.ts";
-import { PREDICT_DIALECT } from "../protocol/predict/predict-dialect.ts";
-import { V2_DIALECT } from "../protocol/v2/v2-dialect.ts";
+import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";
-import type { InferenceRoute } from "./inference-route.ts";
 import { BodyBudget, readBody } from "./request-body.ts";
-import { checkJsonHead, requestIdOf } from "./request-head.ts";
+import { checkLength, requestIdOf } from "./request-head.ts";
 import { errorAnswer, sendAnswer } from "./respond.ts";
 import { answerUnread } from "./unread-body.ts";
-
-const DIALECTS: Readonly<Record<InferenceRoute["dialect"], Dialect>> = { v2: V2_DIALECT, predict: PREDICT_DIALECT };
 
 /** A request and what is to become its answer. */
 export interface Exchange {
@@ -33,7 +27,6 @@ export class InferenceHandler {
   readonly #isDraining: () => boolean;
   readonly #budget: BodyBudget;
   readonly #calls = new Map<ServerResponse, InferenceCall>();
-  #inFlight = 0;
 
   constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
     this.#options = options;
@@ -70,14 +63,11 @@ export class InferenceHandler {
     }
     call.signal.end();
     this.#budget.giveBack(call.bufferedBytes);
-    if (call.isAdmitted) {
-      this.#inFlight--;
-      this.#options.metrics.inFlight.dec();
-    }
+    if (call.isAdmitted) this.#options.admission.leave();
     this.#options.metrics.observeRequest({
       model: call.model,
       version: call.version,
-      protocol: DIALECTS[call.route.dialect].name,
+      protocol: call.route.dialect.name,
       code: call.code,
       durationMs: performance.now() - call.startMs,
     });
@@ -85,14 +75,15 @@ export class InferenceHandler {
 
   async #run(call: InferenceCall): Promise<void> {
     try {
-      const body = await this.#answer(call);
+      const { headers, ...answer } = await this.#answer(call);
       call.signal.end();
-      sendAnswer(call.response, { status: 200, body, headers: call.headers() }, { isLast: this.#isDraining() });
+      const all = { ...headers, ...call.headers() };
+      sendAnswer(call.response, { ...answer, status: 200, headers: all }, { isLast: this.#isDraining() });
     } catch (thrown) {
       const error = ServingError.from(thrown);
       call.code = error.code;
       this.#log(call, error);
-      await answerUnread(call, errorAnswer(error, call.headers()), {
+      await answerUnread(call, errorAnswer(error, call.headers(), call.route.dialect.writeError), {
         isLast: this.#isDraining(),
         lingerMs: call.isBroken ? 0 : this.#limits.lingerMs,
         expectsContinue: call.expectsContinue,
@@ -100,40 +91,32 @@ export class InferenceHandler {
     }
   }
 
-  async #answer(call: InferenceCall): Promise<Buffer> {
+  async #answer(call: InferenceCall): Promise<WireAnswer> {
     const { route, signal } = call;
     call.model = this.#resolveModel(route);
+    const { path, admission } = this.#options;
+    const target = { model: call.model, version: route.version, label: route.label };
     // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it.
-    this.#acquire(call)[Symbol.dispose]();
-    this.#checkInFlight();
+    path.acquire(target)[Symbol.dispose]();
+    admission.check();
     const body = await this.#receive(call);
     this.#admit(call);
     signal.startDeadline(this.#options.requestTimeoutMs);
-    using handle = this.#acquire(call);
-    call.version = handle.id.version;
-    const prepared = DIALECTS[route.dialect].prepare(body, handle.signature);
-    const outputs = await handle.model.infer(prepared.inputs, prepared.outputs, signal.signal);
-    signal.signal.throwIfAborted();
-    return prepared.writeAnswer(handle.id, outputs);
-  }
-
-  #acquire(call: InferenceCall): ServableHandle {
-    return this.#options.servables.acquire(call.model, call.route.version);
-  }
-
-  #checkInFlight(): void {
-    const { maxInFlight } = this.#limits;
-    if (this.#inFlight < maxInFlight) return;
-    throw new ServingError("ResourceExhausted", `requests: expected at most ${maxInFlight} in flight, got more`);
+    const wire = { body, header: call.header };
+    const { answer } = await path.infer(target, (servable) => route.dialect.prepare(wire, servable), {
+      signal: signal.signal,
+      onServable: ({ id }) => {
+        call.version = id.version;
+      },
+    });
+    return answer;
   }
 
   /** Slow senders must not take the places of those that can be answered: only a whole request takes one. */
   #admit(call: InferenceCall): void {
     call.signal.signal.throwIfAborted();
-    this.#checkInFlight();
-    this.#inFlight++;
+    this.#options.admission.enter();
     call.isAdmitted = true;
-    this.#options.metrics.inFlight.inc();
   }
 
   #resolveModel({ model }: InferenceRoute): string {
@@ -148,7 +131,8 @@ export class InferenceHandler {
   }
 
   async #receive(call: InferenceCall): Promise<Buffer> {
-    checkJsonHead(call.request.headers, this.#limits.maxBodyBytes);
+    call.route.dialect.checkHead(call);
+    checkLength(call.request.headers, this.#limits.maxBodyBytes);
     if (call.expectsContinue) {
       call.response.writeContinue();
       call.expectsContinue = false;

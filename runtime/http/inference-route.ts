@@ -1,17 +1,6 @@
-/** Where a request for inference is meant to go. */
-export interface InferenceRoute {
-  readonly dialect: "v2" | "predict";
-  /** Undefined means the only model that there is. */
-  readonly model: string | undefined;
-  /** Undefined means the active version. */
-  readonly version: number | undefined;
-}
-
-/** `unknown` is a path of inference that cannot lead anywhere; `other` is none. */
-export type RouteResult =
-  | { readonly kind: "inference"; readonly route: InferenceRoute }
-  | { readonly kind: "unknown" }
-  | { readonly kind: "other" };
+import type { InferenceRoute, RouteResult } from "../protocol/dialect.ts";
+import { PREDICT_DIALECT } from "../protocol/predict/predict-dialect.ts";
+import { V2_DIALECT } from "../protocol/v2/v2-dialect.ts";
 
 const MODEL_NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/;
 const VERSION = /^(?:0|[1-9][0-9]{0,14})$/;
@@ -35,11 +24,11 @@ export function parseVersion(segment: string): number | undefined {
  */
 export function routeInference(target: string): RouteResult {
   const path = pathOf(target);
-  if (path === "/predict") return inference("predict", undefined, undefined);
+  if (path === "/predict") return inference(PREDICT_DIALECT, undefined, undefined);
   const segments = path.split("/");
-  if (segments[1] === "predict") return routeModel("predict", segments.slice(2));
+  if (segments[1] === "predict") return routeModel(PREDICT_DIALECT, segments.slice(2));
   if (segments[1] === "v2" && segments[2] === "models" && segments.at(-1) === "infer" && segments.length > 4) {
-    return routeModel("v2", segments.slice(3, -1));
+    return routeModel(V2_DIALECT, segments.slice(3, -1));
   }
   return OTHER;
 }

@@ -1,10 +1,11 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Dialect, WireAnswer } from "../protocol/dialect.ts";
 import { ERROR_CODES, type ErrorCode, type ServingError } from "../errors.ts";
 
 /** An answer, apart from what every answer has. */
 export interface Answer {
   readonly status: number;
-  readonly body: Buffer | string;
+  readonly body: WireAnswer["body"];
   /** Default: application/json. */
   readonly contentType?: string;
   readonly headers?: OutgoingHttpHeaders;
@@ -18,33 +19,49 @@ export function jsonAnswer(status: number, value: unknown): Answer {
   return { status, body: JSON.stringify(value) };
 }
 
-/** The answer that tells of an error: `{"error": message}` with the status of its code. */
-export function errorAnswer(error: ServingError, headers: OutgoingHttpHeaders = {}): Answer {
+/** The answer that tells of an error with the status of its code: `{"error": message}`, or as its dialect has it. */
+export function errorAnswer(
+  error: ServingError,
+  headers: OutgoingHttpHeaders = {},
+  write: Dialect["writeError"] = writePlainError,
+): Answer {
   const seconds = RETRY_AFTER_SECONDS[error.code];
+  const answer = write(error);
   return {
-    ...jsonAnswer(ERROR_CODES[error.code].http, { error: error.message }),
-    headers: seconds === undefined ? headers : { ...headers, "retry-after": String(seconds) },
+    ...answer,
+    status: ERROR_CODES[error.code].http,
+    headers: { ...answer.headers, ...headers, ...(seconds !== undefined && { "retry-after": String(seconds) }) },
   };
+}
+
+function writePlainError({ message }: ServingError): WireAnswer {
+  return { body: JSON.stringify({ error: message }) };
 }
 
 /** Writes head and body without ending the response. Does nothing if the client is gone or was answered already. */
 export function writeAnswer(response: ServerResponse, answer: Answer, options: { readonly isLast: boolean }): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(answer.status, headersOf(answer, options.isLast));
-  response.write(answer.body);
+  for (const part of partsOf(answer.body)) response.write(part);
 }
 
 /** Writes the whole answer. `isLast` closes the connection behind it. Does nothing if the client is gone or was answered already. */
 export function sendAnswer(response: ServerResponse, answer: Answer, options: { readonly isLast: boolean }): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(answer.status, headersOf(answer, options.isLast));
-  response.end(answer.body);
+  const parts = partsOf(answer.body);
+  for (const part of parts.slice(0, -1)) response.write(part);
+  response.end(parts.at(-1));
+}
+
+function partsOf(body: Answer["body"]): readonly (Uint8Array | string)[] {
+  return typeof body === "string" || body instanceof Uint8Array ? [body] : body;
 }
 
 function headersOf(answer: Answer, isLast: boolean): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     "content-type": answer.contentType ?? "application/json",
-    "content-length": typeof answer.body === "string" ? Buffer.byteLength(answer.body) : answer.body.length,
+    "content-length": partsOf(answer.body).reduce((sum, part) => sum + Buffer.byteLength(part), 0),
     ...answer.headers,
   };
   if (isLast) headers["connection"] = "close";

@@ -1,20 +1,82 @@
-import type { ServableId } from "../core/servable.ts";
-import type { Signature, Tensor } from "../core/tensor.ts";
+import type { Protocol } from "../../common/runtime-config.ts";
+import type { ServableView } from "../core/servable.ts";
+import type { Tensor } from "../core/tensor.ts";
+import type { ServingError } from "../errors.ts";
+
+/** A request as it came, apart from the transport. */
+export interface WireRequest {
+  readonly body: Uint8Array;
+  /** A header by its lower-case name. */
+  header(name: string): string | undefined;
+}
+
+/** An answer to be sent. */
+export interface WireAnswer {
+  /** Parts are sent one after the other, without being copied together first. */
+  readonly body: Uint8Array | string | readonly Uint8Array[];
+  /** Default: application/json. */
+  readonly contentType?: string;
+  /** Beside those that the transport sets; names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Where a request stands in a sequence, for models that keep a state. */
+export interface SequencePosition {
+  /** The client's own name for it. */
+  readonly id: string;
+  /** Forget whatever was kept under this id. */
+  readonly isStart: boolean;
+  /** Forget the state when the request has been answered. */
+  readonly isEnd: boolean;
+}
+
+/** What a model gave, for a dialect to write. */
+export interface ModelAnswer {
+  readonly servable: ServableView;
+  /** In the order of {@link PreparedRequest.outputs}. */
+  readonly outputs: readonly Tensor[];
+}
 
 /** A request that fits its model, and how to write its answer. */
 export interface PreparedRequest {
-  /** In the order of the signature; whoever infers owns them. */
+  /** In the order of the signature; whoever infers owns them. Those that are a model's state may be missing. */
   readonly inputs: readonly Tensor[];
-  /** Names of the outputs wanted. */
-  readonly outputs: readonly string[];
-  /** Writes the body of the answer. Throws ServingError if the dialect cannot carry the outputs. */
-  readonly writeAnswer: (servable: ServableId, outputs: readonly Tensor[]) => Buffer;
+  /** Names of the outputs wanted; undefined means all that the model has (without its state, in a sequence). */
+  readonly outputs: readonly string[] | undefined;
+  readonly sequence?: SequencePosition | undefined;
+  /** Writes the answer. Throws ServingError if the dialect cannot carry the outputs. */
+  readonly writeAnswer: (answer: ModelAnswer) => WireAnswer;
 }
 
 /** A way to ask for inference and to answer, apart from any transport. */
 export interface Dialect {
-  /** For metrics. */
+  /** For metrics, such as `v2` or `tensorflow-serving`: one of a fixed few. */
   readonly name: string;
-  /** Reads a body and checks it against the model's signature. Throws ServingError. */
-  readonly prepare: (body: Uint8Array, signature: Signature) => PreparedRequest;
+  /** What switches it on and off. */
+  readonly protocol: Protocol;
+  /** Checks the head before the body is read. Throws ServingError, such as UnsupportedMediaType. */
+  readonly checkHead: (request: Pick<WireRequest, "header">) => void;
+  /** Reads a body, already decompressed, and checks it against the model's signature. Throws ServingError. */
+  readonly prepare: (request: WireRequest, servable: ServableView) => PreparedRequest;
+  /** Writes the body of an error's answer. Default: `{"error": message}`. */
+  readonly writeError?: (error: ServingError) => WireAnswer;
 }
+
+/** Where a request for inference is meant to go. */
+export interface InferenceRoute {
+  readonly dialect: Dialect;
+  /** Undefined means the only model that there is. */
+  readonly model: string | undefined;
+  /** Undefined means the active version. */
+  readonly version: number | undefined;
+  /** A name for a version; never beside `version`. */
+  readonly label?: string | undefined;
+  /** `stream` and `batch` read and answer many requests in one exchange. Default: unary. */
+  readonly mode?: "unary" | "stream" | "batch";
+}
+
+/** `unknown` is a path of inference that cannot lead anywhere; `other` is none. */
+export type RouteResult =
+  | { readonly kind: "inference"; readonly route: InferenceRoute }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "other" };

@@ -49,11 +49,17 @@ export interface StorageModelRepository extends ModelRepository, AsyncDisposable
   pruneVersions(keep: readonly number[]): Promise<void>;
 }
 
+/** Of a model's configuration, what its repository needs. */
+export type RepositoryConfig = Pick<ModelConfig, "name" | "storageUri" | "storage" | "versionPolicy">;
+
 /**
  * Opens the repository that a model's configuration names. Does no I/O and does not throw for a bad `storageUri`: its
  * methods reject with the reason. The caller disposes of it.
  */
-export function createModelRepository(config: ModelConfig, options: ModelRepositoryOptions): StorageModelRepository {
+export function createModelRepository(
+  config: RepositoryConfig,
+  options: ModelRepositoryOptions,
+): StorageModelRepository {
   const { config: process_, logger, limits = {} } = options;
   const retry = { ...DEFAULT_RETRY_POLICY, ...limits.retry };
   const http = createHttpClient(
@@ -143,7 +149,7 @@ export function createModelRepository(config: ModelConfig, options: ModelReposit
 }
 
 function openBasePath(
-  config: ModelConfig,
+  config: RepositoryConfig,
   options: ModelRepositoryOptions,
   http: HttpClient,
 ): BasePath | StorageFailure {

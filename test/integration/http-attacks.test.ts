@@ -84,7 +84,7 @@ describe("slow clients", () => {
   });
 
   test("that drip are closed in time, however many, while others are answered", async () => {
-    await start({ limits: { ...limits, maxInFlight: 4 } });
+    await start({ limits, maxInFlight: 4 });
     const slow = await Promise.all(Array.from({ length: 200 }, () => RawClient.open(server.port)));
     const head = "POST /predict HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n";
     for (const [index, client] of slow.entries()) client.write(`${head}${index % 2 === 0 ? "\r\n" : "X-A: "}`);
@@ -200,7 +200,7 @@ describe("floods", () => {
 
   test("of requests beyond those in flight are told to come again", async () => {
     const model = new GatedModel();
-    await start({ infer: model.infer, limits: { maxInFlight: 3 } });
+    await start({ infer: model.infer, maxInFlight: 3 });
     const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(server.port)));
     for (const client of clients.slice(0, 3)) client.write(post("/predict", BODY));
     await eventually(() => model.started === 3);

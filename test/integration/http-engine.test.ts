@@ -44,7 +44,11 @@ beforeAll(async () => {
     const file = path.join(EXAMPLES, model, version, "model.onnx");
     const onnx = await engine.load(file, AbortSignal.timeout(30_000));
     loaded.set(name, onnx);
-    models.push({ name, signature: onnx.signature, infer: (...call) => onnx.infer(...call) });
+    models.push({
+      name,
+      signature: onnx.signature,
+      infer: async (inputs, outputs, signal) => (await onnx.infer({ inputs, outputs }, signal)).outputs,
+    });
   }
   server = await startServer(models);
 });

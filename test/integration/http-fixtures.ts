@@ -2,15 +2,23 @@ import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { createLogger } from "../../common/logger.ts";
-import type { LoadedModel, Servables } from "../../runtime/core/servable.ts";
+import { PROTOCOLS, type Protocol } from "../../common/runtime-config.ts";
+import type { LoadedModel, Servables, ServableView } from "../../runtime/core/servable.ts";
 import type { Signature, Tensor, TensorSpec } from "../../runtime/core/tensor.ts";
 import { ServingError } from "../../runtime/errors.ts";
 import { createHttpServer, type HttpServer } from "../../runtime/http/http-server.ts";
 import type { HttpLimits } from "../../runtime/http/http-server-options.ts";
+import { ModelStatistics } from "../../runtime/monitoring/model-statistics.ts";
 import type { RequestMetrics, RequestObservation } from "../../runtime/monitoring/request-metrics.ts";
+import { Admission } from "../../runtime/serving/admission.ts";
+import { InferPath } from "../../runtime/serving/infer-path.ts";
 
 /** How a fake model answers. */
-export type Infer = LoadedModel["infer"];
+export type Infer = (
+  inputs: readonly Tensor[],
+  outputs: readonly string[],
+  signal: AbortSignal,
+) => Promise<readonly Tensor[]>;
 
 /** Answers with zeros of the shape that the outputs' first dimension takes from the inputs. */
 export const answerZeros =
@@ -37,6 +45,21 @@ export interface FakeModel {
   readonly versions?: readonly number[];
   /** Versions that are to be served but are not loaded. */
   readonly loading?: readonly number[];
+  readonly labels?: Readonly<Record<string, number>>;
+  readonly state?: ServableView["state"];
+}
+
+function loadedModel(model: FakeModel): LoadedModel {
+  const infer = model.infer ?? answerZeros(model.signature);
+  return {
+    signature: model.signature,
+    execution: () => ({ placement: "Worker", instances: 1, intraOpThreads: 1, batching: undefined }),
+    infer: async ({ inputs, outputs }, signal) => ({
+      outputs: await infer(inputs, outputs, signal),
+      timing: { queueMs: 0, computeMs: 0, batchSize: 1 },
+    }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
 }
 
 /** Models that count how often they are lent and given back. */
@@ -65,11 +88,8 @@ export class FakeServables implements Servables {
       id: { name, version: chosen },
       digest: "sha256:00",
       signature: model.signature,
-      model: {
-        signature: model.signature,
-        infer: model.infer ?? answerZeros(model.signature),
-        [Symbol.asyncDispose]: () => Promise.resolve(),
-      },
+      state: model.state ?? [],
+      model: loadedModel(model),
       [Symbol.dispose]: () => {
         if (isDisposed) throw new Error("a handle was disposed of twice");
         isDisposed = true;
@@ -78,12 +98,23 @@ export class FakeServables implements Servables {
     };
   }
 
+  versionOf(name: string, label: string): number {
+    const version = this.#models.find((candidate) => candidate.name === name)?.labels?.[label];
+    if (version === undefined) throw new ServingError("NotFound", "label: expected a known one, got another");
+    return version;
+  }
+
   models(): ReturnType<Servables["models"]> {
-    return this.#models.map(({ name, versions = [1] }) => ({
+    return this.#models.map(({ name, versions = [1], loading = [], labels = {} }) => ({
       name,
       platform: "onnx_onnxv1",
       availableVersions: versions,
       activeVersion: versions.at(-1),
+      versions: [
+        ...versions.map((version) => ({ version, state: "READY" as const, reason: "" })),
+        ...loading.map((version) => ({ version, state: "LOADING" as const, reason: "" })),
+      ],
+      labels,
     }));
   }
 
@@ -123,13 +154,23 @@ export interface TestServer extends AsyncDisposable {
 
 export async function startServer(
   models: readonly FakeModel[],
-  options: { readonly requestTimeoutMs?: number; readonly limits?: Partial<HttpLimits> } = {},
+  options: {
+    readonly requestTimeoutMs?: number;
+    readonly limits?: Partial<HttpLimits>;
+    readonly maxInFlight?: number;
+    readonly protocols?: readonly Protocol[];
+  } = {},
 ): Promise<TestServer> {
   const servables = new FakeServables(models);
   const metrics = new RecordingMetrics();
   const log: string[] = [];
+  const statistics = new ModelStatistics();
   const http = createHttpServer({
     servables,
+    path: new InferPath({ servables, statistics }),
+    admission: new Admission(options.maxInFlight ?? 1_024, metrics.inFlight),
+    statistics,
+    protocols: new Set(options.protocols ?? PROTOCOLS),
     metrics,
     metricsPages: { render: () => Promise.resolve({ contentType: "text/plain; version=0.0.4", body: "up 1\n" }) },
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),

@@ -43,11 +43,9 @@ export function openRepository(storageUri: string, options: TestRepositoryOption
   const repository = createModelRepository(
     {
       name: "digits",
-      format: "onnx",
       storageUri,
       storage: { anonymous: false, verify: {}, ...storage },
       versionPolicy: versionPolicy ?? { kind: "latest", count: 1 },
-      warmup: { iterations: 1 },
     },
     {
       limits: QUICK,

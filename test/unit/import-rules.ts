@@ -51,6 +51,12 @@ const NEVER: readonly (readonly [from: string, to: string])[] = [
   ["runtime/engine", "runtime/http"],
   ["runtime/storage", "runtime/http"],
   ["runtime/core", "runtime/http"],
+  ["runtime/http", "runtime/grpc"],
+  ["runtime/grpc", "runtime/http"],
+  ["runtime/protocol", "runtime/http"],
+  ["runtime/protocol", "runtime/grpc"],
+  ["runtime/serving", "runtime/http"],
+  ["runtime/serving", "runtime/grpc"],
 ];
 
 /** Where each package, and each built-in module that opens a door, may be imported. Types are free. */
@@ -59,7 +65,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   express: ["runtime/http", "runtime/admin"],
   "node:http": ["runtime/http", "runtime/admin", "operator/server.ts"],
   "node:https": ["operator/kube"],
-  "node:http2": [],
+  "node:http2": ["runtime/grpc"],
   undici: ["operator/kube", "operator/replicas", "runtime/storage"],
   "onnxruntime-node": ["runtime/engine"],
   "node:worker_threads": ["runtime/engine"],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { InferenceService, Model, Predictor } from "../../../common/inferenceservice.gen.ts";
-import { modelNameOf, runtimeConfigOf } from "../../../common/runtime-config-of.ts";
-import { ConfigError, parseRuntimeConfig } from "../../../common/runtime-config.ts";
+import { modelNameOf, runtimeConfigInputOf, runtimeConfigOf } from "../../../common/runtime-config-of.ts";
+import { ConfigError, PROTOCOLS, parseRuntimeConfig } from "../../../common/runtime-config.ts";
 
 const MODEL: Model = { modelFormat: { name: "onnx" }, storageUri: "s3://models/digits" };
 
@@ -29,9 +29,24 @@ describe("the configuration of an InferenceService's replicas", () => {
           storageUri: "s3://models/digits",
           storage: { anonymous: false, verify: {} },
           versionPolicy: { kind: "latest", count: 1 },
-          warmup: { iterations: 1 },
+          versionLabels: {},
+          warmup: { iterations: 1, requests: [] },
+          batcher: { maxBatchSize: 64, maxLatencyMs: 0, maxQueue: 512 },
+          concurrency: { instances: 1, placement: "Auto" },
+          state: [],
+          sequences: { idleTimeoutMs: 60_000, maxCount: 4_096 },
         },
       ],
+      requestTimeoutMs: 60_000,
+      protocols: [...PROTOCOLS],
+    });
+  });
+
+  test("is written without the runtime's defaults, so that a new one changes no file", () => {
+    expect(runtimeConfigInputOf(isvc({ model: MODEL }, "team-a"))).toEqual({
+      configVersion: 1,
+      service: { namespace: "team-a", name: "digits" },
+      models: [{ name: "digits", format: "onnx", storageUri: "s3://models/digits" }],
       requestTimeoutMs: 60_000,
     });
   });

@@ -3,7 +3,7 @@ import { parseRuntimeConfig, type VersionPolicy } from "../../../../common/runti
 import type { ManagerEvent } from "../../../../runtime/core/manager-event.ts";
 import { Manager } from "../../../../runtime/core/manager.ts";
 import type { FetchedVersion, ModelRepository, VersionSelection } from "../../../../runtime/core/repository.ts";
-import type { InferenceEngine, LoadedModel, ModelObserver } from "../../../../runtime/core/servable.ts";
+import type { InferenceEngine, LoadedModel, LoadOptions, ModelObserver } from "../../../../runtime/core/servable.ts";
 import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
 import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
 import { ManualClock, settle } from "../../../fixtures/manual-clock.ts";
@@ -53,14 +53,15 @@ class FakeEngine implements InferenceEngine {
   loadError: Error | undefined;
   inferError: Error | undefined;
 
-  async load(file: string, _signal: AbortSignal, observer?: ModelObserver): Promise<LoadedModel> {
+  async load(file: string, _signal: AbortSignal, { observer }: LoadOptions = {}): Promise<LoadedModel> {
     if (this.loadError !== undefined) throw this.loadError;
     const model: LoadedModel = {
       signature: SIGNATURE,
-      infer: async (inputs) => {
+      execution: () => ({ placement: "Worker", instances: 1, intraOpThreads: 1, batching: undefined }),
+      infer: async ({ inputs }) => {
         this.warmups.push(inputs);
         if (this.inferError !== undefined) throw this.inferError;
-        return [];
+        return { outputs: [], timing: { queueMs: 0, computeMs: 0, batchSize: 1 } };
       },
       [Symbol.asyncDispose]: async () => void this.disposed.push(file),
     };
@@ -134,7 +135,14 @@ describe("loading", () => {
     expect(engine.warmups).toEqual([[{ name: "input", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) }]]);
     expect(manager.isReady()).toBe(true);
     expect(manager.models()).toEqual([
-      { name: "digits", platform: "onnx_onnxv1", availableVersions: [1], activeVersion: 1 },
+      {
+        name: "digits",
+        platform: "onnx_onnxv1",
+        availableVersions: [1],
+        activeVersion: 1,
+        versions: [{ version: 1, state: "READY", reason: "" }],
+        labels: {},
+      },
     ]);
     using handle = manager.acquire("digits");
     expect(handle).toMatchObject({ id: { name: "digits", version: 1 }, digest: "sha256:1", signature: SIGNATURE });
@@ -322,9 +330,9 @@ describe("failures", () => {
   test("a warm-up that does not end is given up", async () => {
     const { manager, engine, clock } = setUp();
     const load = engine.load.bind(engine);
-    engine.load = async (file, signal, observer) => ({
-      ...(await load(file, signal, observer)),
-      infer: (_inputs, _outputs, limit) =>
+    engine.load = async (file, signal, options) => ({
+      ...(await load(file, signal, options)),
+      infer: (_request, limit) =>
         new Promise((_, reject) => limit.addEventListener("abort", () => reject(limit.reason))),
     });
     manager.start();
@@ -375,9 +383,9 @@ describe("failures", () => {
     const { manager, engine } = setUp();
     engine.inferError = new ServingError("Unavailable", "the model has crashed");
     const load = engine.load.bind(engine);
-    engine.load = async (file, signal, observer) => {
-      const model = await load(file, signal, observer);
-      observer?.crashed(new ReplicaFailureError("OutOfMemory", "no memory left"));
+    engine.load = async (file, signal, options) => {
+      const model = await load(file, signal, options);
+      options?.observer?.crashed(new ReplicaFailureError("OutOfMemory", "no memory left"));
       return model;
     };
     manager.start();

@@ -43,17 +43,14 @@ async function fileOf(bytes: Uint8Array): Promise<string> {
 }
 
 async function load(bytes: Uint8Array, watcher?: ModelObserver): Promise<LoadedModel> {
-  const model = await engine.load(await fileOf(bytes), patience, watcher);
+  const model = await engine.load(await fileOf(bytes), patience, watcher === undefined ? {} : { observer: watcher });
   onTestFinished(() => model[Symbol.asyncDispose]());
   return model;
 }
 
-function run(model: LoadedModel, ...inputs: Tensor[]): Promise<Tensor[]> {
-  return model.infer(
-    inputs,
-    model.signature.outputs.map(({ name }) => name),
-    patience,
-  );
+async function run(model: LoadedModel, ...inputs: Tensor[]): Promise<readonly Tensor[]> {
+  const outputs = model.signature.outputs.map(({ name }) => name);
+  return (await model.infer({ inputs, outputs }, patience)).outputs;
 }
 
 function trips(count: bigint): Tensor {
@@ -405,12 +402,12 @@ describe("threads", () => {
 describe("abort", () => {
   test("rejects at once, whether the request waits or runs; what comes after is answered", async () => {
     const runs: number[] = [];
-    const model = await load(loopModel(), observer({ ran: (computeMs) => runs.push(computeMs) }));
+    const model = await load(loopModel(), observer({ ran: ({ computeMs }) => runs.push(computeMs) }));
     const client = new AbortController();
     const reason = new Error("client went away");
-    const running = model.infer([trips(300_000n)], ["count"], client.signal);
-    const next = model.infer([trips(1n)], ["count"], client.signal);
-    const waiting = model.infer([trips(1n)], ["count"], client.signal);
+    const running = model.infer({ inputs: [trips(300_000n)], outputs: ["count"] }, client.signal);
+    const next = model.infer({ inputs: [trips(1n)], outputs: ["count"] }, client.signal);
+    const waiting = model.infer({ inputs: [trips(1n)], outputs: ["count"] }, client.signal);
     const after = run(model, trips(3n));
     client.abort(reason);
     await expect(running).rejects.toBe(reason);
@@ -420,7 +417,7 @@ describe("abort", () => {
     expect(await after).toMatchObject([{ data: Float32Array.of(3) }]);
     // The one that waited never ran.
     expect(runs).toHaveLength(3);
-    await expect(model.infer([trips(1n)], ["count"], client.signal)).rejects.toBe(reason);
+    await expect(model.infer({ inputs: [trips(1n)], outputs: ["count"] }, client.signal)).rejects.toBe(reason);
   });
 
   test("of a load rejects at once; the model is dropped when it arrives", async () => {
@@ -454,7 +451,9 @@ describe("the end of a model", () => {
   test("a run that does not end is reported", async () => {
     const own = createOnnxEngine({ stuckAfterMs: 100 });
     const stuck = Promise.withResolvers<number>();
-    const model = await own.load(await fileOf(loopModel()), patience, observer({ stuck: stuck.resolve }));
+    const model = await own.load(await fileOf(loopModel()), patience, {
+      observer: observer({ stuck: stuck.resolve }),
+    });
     // It does end, so that the test can clean up after it.
     const long = run(model, trips(400_000n));
     expect(await stuck.promise).toBe(100);

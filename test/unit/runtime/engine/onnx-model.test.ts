@@ -30,7 +30,7 @@ function setUp(): {
   worker: FakeWorker;
   model: OnnxModel;
   failures: ReplicaFailureError[];
-  infer: () => Promise<Tensor[]>;
+  infer: () => Promise<readonly Tensor[]>;
 } {
   const worker = new FakeWorker();
   const failures: ReplicaFailureError[] = [];
@@ -42,12 +42,15 @@ function setUp(): {
   const model = new OnnxModel({
     worker: worker as unknown as Worker,
     signature: SIGNATURE,
+    intraOpThreads: 1,
     ended: new Promise((resolve) => worker.once("exit", () => resolve())),
     observer,
     stuckAfterMs: undefined,
   });
-  const infer = (): Promise<Tensor[]> =>
-    model.infer([{ name: "input", datatype: "FP32", shape: [1], data: Float32Array.of(1) }], ["output"], patience);
+  const infer = async (): Promise<readonly Tensor[]> => {
+    const input: Tensor = { name: "input", datatype: "FP32", shape: [1], data: Float32Array.of(1) };
+    return (await model.infer({ inputs: [input], outputs: ["output"] }, patience)).outputs;
+  };
   return { worker, model, failures, infer };
 }
 

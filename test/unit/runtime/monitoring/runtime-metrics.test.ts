@@ -101,7 +101,7 @@ describe("models", () => {
     expect(await valueOf(metrics, `lockstep_model_info{${labels},digest="sha256:ab"}`)).toBe(1);
     expect(await valueOf(metrics, `lockstep_model_load_seconds{${labels}}`)).toBe(0.25);
     expect(await valueOf(metrics, `lockstep_model_size_bytes{${labels}}`)).toBe(21_020);
-    metrics.observeManager({ kind: "ran", id: ID, computeMs: 2 });
+    metrics.observeManager({ kind: "ran", id: ID, computeMs: 2, rows: 1 });
     expect(await valueOf(metrics, `lockstep_inference_compute_seconds_sum{${labels}}`)).toBeCloseTo(0.002);
   });
 
@@ -109,7 +109,7 @@ describe("models", () => {
     for (const end of ["unloading", "failed"] as const) {
       const metrics = setUp();
       makeAvailable(metrics);
-      metrics.observeManager({ kind: "ran", id: ID, computeMs: 2 });
+      metrics.observeManager({ kind: "ran", id: ID, computeMs: 2, rows: 1 });
       const error = new ReplicaFailureError("OutOfMemory", "no memory");
       const failure = { reason: error.reason, message: error.message, count: 1, retryAtMs: 0 };
       metrics.observeManager(

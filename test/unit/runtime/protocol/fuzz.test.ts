@@ -73,9 +73,10 @@ function mutate(body: Buffer, random: () => number): Buffer {
 /** Reads a body, and writes an answer if it can be read: how that ends. */
 function outcome(dialect: Dialect, body: Buffer, signature: Signature): string {
   try {
-    const { writeAnswer } = dialect.prepare(body, signature);
+    const servable = { id: { name: "m", version: 1 }, digest: "sha256:00", signature, state: [] };
+    const { writeAnswer } = dialect.prepare({ body, header: () => undefined }, servable);
     const output: Tensor = { name: "y", datatype: "FP32", shape: [1, 3], data: new Float32Array(3) };
-    JSON.parse(writeAnswer({ name: "m", version: 1 }, [output]).toString());
+    JSON.parse(String(writeAnswer({ servable, outputs: [output] }).body));
     return "OK";
   } catch (error) {
     if (error instanceof ServingError) return error.code;

@@ -1,0 +1,129 @@
+import type { RunObservation, ServableId } from "../core/servable.ts";
+
+/** How often, and for how long in total. */
+export interface DurationCount {
+  readonly count: number;
+  readonly totalMs: number;
+}
+
+/** What has happened to one version since it was loaded. */
+export interface VersionStatistics {
+  readonly id: ServableId;
+  /** When the last request was answered, in ms since 1970; 0 before the first. */
+  readonly lastInferenceMs: number;
+  /** Rows that were answered. */
+  readonly inferenceCount: number;
+  /** Runs in the inference library. */
+  readonly executionCount: number;
+  readonly success: DurationCount;
+  readonly fail: DurationCount;
+  readonly queue: DurationCount;
+  /** Reading requests. */
+  readonly decode: DurationCount;
+  readonly compute: DurationCount;
+  /** Writing answers. */
+  readonly encode: DurationCount;
+  /** Runs by their number of rows, ascending. */
+  readonly batches: readonly ({ readonly rows: number } & DurationCount)[];
+}
+
+/** A request that a version has answered, or could not. */
+export type InferenceObservation =
+  | { readonly ok: false; readonly totalMs: number }
+  | {
+      readonly ok: true;
+      readonly totalMs: number;
+      readonly rows: number;
+      readonly queueMs: number;
+      readonly decodeMs: number;
+      readonly computeMs: number;
+      readonly encodeMs: number;
+    };
+
+export interface ModelStatisticsReader {
+  /** Undefined for a version that nothing has happened to. */
+  of(id: ServableId): VersionStatistics | undefined;
+}
+
+class Duration {
+  count = 0;
+  totalMs = 0;
+
+  add(durationMs: number): void {
+    this.count++;
+    this.totalMs += durationMs;
+  }
+}
+
+class Counts {
+  lastInferenceMs = 0;
+  inferenceCount = 0;
+  executionCount = 0;
+  readonly success = new Duration();
+  readonly fail = new Duration();
+  readonly queue = new Duration();
+  readonly decode = new Duration();
+  readonly compute = new Duration();
+  readonly encode = new Duration();
+  readonly batches = new Map<number, Duration>();
+}
+
+/** Counts for each version what clients may ask for: sums since it was loaded. Its calls are cheap. */
+export class ModelStatistics implements ModelStatisticsReader {
+  readonly #versions = new Map<string, Map<number, Counts>>();
+
+  /** Counts a request; `nowMs` is the time since 1970. */
+  observeInference(id: ServableId, observation: InferenceObservation, nowMs: number): void {
+    const counts = this.#countsOf(id);
+    if (!observation.ok) {
+      counts.fail.add(observation.totalMs);
+      return;
+    }
+    counts.lastInferenceMs = nowMs;
+    counts.inferenceCount += observation.rows;
+    counts.success.add(observation.totalMs);
+    counts.queue.add(observation.queueMs);
+    counts.decode.add(observation.decodeMs);
+    counts.compute.add(observation.computeMs);
+    counts.encode.add(observation.encodeMs);
+  }
+
+  /** Counts a run. */
+  observeRun(id: ServableId, { rows, computeMs }: RunObservation): void {
+    const counts = this.#countsOf(id);
+    counts.executionCount++;
+    let batch = counts.batches.get(rows);
+    if (batch === undefined) {
+      batch = new Duration();
+      counts.batches.set(rows, batch);
+    }
+    batch.add(computeMs);
+  }
+
+  /** Forgets a version that was unloaded. */
+  forget(id: ServableId): void {
+    this.#versions.get(id.name)?.delete(id.version);
+  }
+
+  of(id: ServableId): VersionStatistics | undefined {
+    const counts = this.#versions.get(id.name)?.get(id.version);
+    if (counts === undefined) return undefined;
+    const { batches: unsorted, ...sums } = Object.assign({}, counts);
+    const batches = [...unsorted].sort(([a], [b]) => a - b);
+    return { id, ...sums, batches: batches.map(([rows, { count, totalMs }]) => ({ rows, count, totalMs })) };
+  }
+
+  #countsOf(id: ServableId): Counts {
+    let versions = this.#versions.get(id.name);
+    if (versions === undefined) {
+      versions = new Map();
+      this.#versions.set(id.name, versions);
+    }
+    let counts = versions.get(id.version);
+    if (counts === undefined) {
+      counts = new Counts();
+      versions.set(id.version, counts);
+    }
+    return counts;
+  }
+}

@@ -1,0 +1,41 @@
+import type { Protocol } from "../../common/runtime-config.ts";
+import type { Servables } from "../core/servable.ts";
+import type { ServingError } from "../errors.ts";
+import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
+import type { WireAnswer } from "./dialect.ts";
+
+/** What routes that are not inference may look at. */
+export interface RestContext {
+  readonly servables: Servables;
+  readonly statistics: ModelStatisticsReader;
+  /** False while the replica drains, too. */
+  isReady(): boolean;
+  /** Release of this program. */
+  readonly release: string;
+  /** Protocols that are switched on. */
+  readonly protocols: ReadonlySet<Protocol>;
+}
+
+/** A request for such a route. */
+export interface RestRequest {
+  /** The path's variables, percent-decoded; they may be anything. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Decompressed; empty where there is none. */
+  readonly body: Uint8Array;
+}
+
+export interface RestAnswer extends WireAnswer {
+  readonly status: number;
+}
+
+/** A call that is not inference: metadata, health, repository. Described apart from any web framework. */
+export interface RestRoute {
+  readonly protocol: Protocol;
+  readonly method: "GET" | "POST";
+  /** Segments that start with a colon are variables: `/v2/models/:model/ready`. */
+  readonly path: string;
+  /** Throws ServingError. */
+  readonly answer: (request: RestRequest, context: RestContext) => RestAnswer | Promise<RestAnswer>;
+  /** Writes the body of an error's answer. Default: `{"error": message}`. */
+  readonly writeError?: (error: ServingError) => WireAnswer;
+}
