@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 20;
+export const VALIDATION_RULE_COUNT = 22;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -68,6 +68,13 @@ export interface InferenceServiceSpec {
 export interface Predictor {
   readonly model?: Model;
   readonly onnx?: OnnxModel;
+  readonly batcher?: Batcher;
+  readonly concurrency?: Concurrency;
+  /**
+   * Protocols to answer, over HTTP and gRPC: v2 (the Open Inference Protocol), predict (plain JSON), kserve-v1,
+   * tensorflow-serving, sagemaker, mlflow. Default: all of them.
+   */
+  readonly protocols?: readonly ("v2" | "predict" | "kserve-v1" | "tensorflow-serving" | "sagemaker" | "mlflow")[];
   /** The least number of replicas; `kubectl scale` sets it. Without maxReplicas it is the number of replicas. */
   readonly minReplicas: number;
   /**
@@ -122,10 +129,10 @@ export interface Model {
   readonly name?: string;
   readonly modelFormat: ModelFormat;
   /**
-   * The protocol that clients rely on. v2 (the Open Inference Protocol) is always served; the field is there so that a
-   * manifest can state it and is refused if it asks for another one.
+   * The protocol that clients rely on, as KServe's manifests state it. All of them are served anyway, unless
+   * predictor.protocols says otherwise.
    */
-  readonly protocolVersion?: "v2";
+  readonly protocolVersion?: "v1" | "v2" | "grpc-v2";
   /**
    * Where the model is: s3://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the
    * image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx,
@@ -134,7 +141,18 @@ export interface Model {
   readonly storageUri: string;
   readonly storage?: ModelStorage;
   readonly versionPolicy?: ModelVersionPolicy;
+  /**
+   * Names for versions, such as {stable: 3}: a request that asks for the label (TensorFlow Serving's
+   * /v1/models/NAME/labels/LABEL) is answered by that version.
+   */
+  readonly versionLabels?: Readonly<Record<string, number>>;
   readonly warmup?: ModelWarmup;
+  /**
+   * Outputs that are inputs of the next request of the same sequence (or stream): the replica keeps them between the
+   * two, and clients need not send them.
+   */
+  readonly state?: readonly ModelState[];
+  readonly sequences?: ModelSequences;
   readonly resources?: ResourceRequirements;
 }
 
@@ -214,11 +232,30 @@ export type AllVersions = Readonly<Record<string, never>>;
 
 /** Requests that a replica answers for itself before it is ready. */
 export interface ModelWarmup {
-  /**
-   * How many synthetic requests (zeros, empty strings; dynamic dimensions are 1). 0 skips warm-up, which a model needs
-   * that cannot answer such a request.
-   */
+  /** How many times each request is made, for each size of batch that will be used. 0 skips warm-up. */
   readonly iterations: number;
+  /**
+   * Requests to make, each the JSON text of an inference request of the Open Inference Protocol v2. A file
+   * warmup.jsonl beside the model, with one on each line, is used too. Default: a synthetic request (zeros, empty
+   * strings; dynamic dimensions are 1), which some models cannot answer.
+   */
+  readonly requests?: readonly string[];
+}
+
+/** One of spec.predictor.model.state. */
+export interface ModelState {
+  /** Name of the input. */
+  readonly input: string;
+  /** Name of the output that becomes it. */
+  readonly output: string;
+}
+
+/** How states are kept between requests. Each replica keeps its own. */
+export interface ModelSequences {
+  /** A sequence that gets no request for so long is forgotten. */
+  readonly idleTimeoutSeconds: number;
+  /** Sequences that a replica remembers; those beyond are answered with status 429. */
+  readonly maxCount: number;
 }
 
 /**
@@ -244,11 +281,40 @@ export interface OnnxModel {
    */
   readonly storageUri: string;
   /**
-   * The protocol that clients rely on. v2 (the Open Inference Protocol) is always served; the field is there so that a
-   * manifest can state it and is refused if it asks for another one.
+   * The protocol that clients rely on, as KServe's manifests state it. All of them are served anyway, unless
+   * predictor.protocols says otherwise.
    */
-  readonly protocolVersion?: "v2";
+  readonly protocolVersion?: "v1" | "v2" | "grpc-v2";
   readonly resources?: ResourceRequirements;
+}
+
+/**
+ * How requests are run together, for models whose inputs and outputs all have a dynamic first dimension. On by
+ * default: what has arrived when the model is free is run as one batch, and nobody waits for others.
+ */
+export interface Batcher {
+  /**
+   * Rows in one run, at most. The replica measures at which size a row costs least and makes no larger batches than
+   * that. 1 switches batching off.
+   */
+  readonly maxBatchSize: number;
+  /** Milliseconds that a request may wait for others while the model is free. */
+  readonly maxLatency: number;
+  /** Requests that may wait for the model; those beyond are answered with status 429. */
+  readonly maxQueue: number;
+}
+
+/** How much of the model runs at the same time, and where. */
+export interface Concurrency {
+  /** Copies of the model, each in a thread of its own and with its own memory. */
+  readonly instances: number;
+  /** Threads that one run uses. Default: the CPU limit, divided by instances. */
+  readonly intraOpThreads?: number;
+  /**
+   * Worker: runs have threads of their own. ServingThread: short runs are made on the thread that serves requests.
+   * Auto: that, where a run is measured to be shorter than the way to another thread.
+   */
+  readonly placement: "Auto" | "Worker" | "ServingThread";
 }
 
 /** Fine control of the autoscaler. */
@@ -286,8 +352,10 @@ export interface ScalingPolicy {
 export interface PredictorService {
   /** Who can reach it. */
   readonly type: "ClusterIP" | "NodePort" | "LoadBalancer";
-  /** The port on every node. Default: chosen by Kubernetes. */
+  /** The port on every node for HTTP. Default: chosen by Kubernetes. */
   readonly nodePort?: number;
+  /** The port on every node for gRPC. Default: chosen by Kubernetes. */
+  readonly grpcNodePort?: number;
   /** Annotations for the Service, such as those that cloud load balancers read. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -338,6 +406,8 @@ export interface InferenceServiceStatus {
   readonly observedGeneration?: number;
   /** Where clients in the cluster send requests. */
   readonly url?: string;
+  /** Where clients in the cluster send gRPC calls, as HOST:PORT, without TLS. */
+  readonly grpcAddress?: string;
   readonly address?: Address;
   /** The version that answers requests which name none. Not set while ready replicas disagree. */
   readonly activeVersion?: number;

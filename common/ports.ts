@@ -2,7 +2,7 @@
 
 /** Inference over HTTP, health and metrics of a replica. */
 export const HTTP_PORT = 8080;
-/** Reserved for inference over gRPC: nothing else may take it, and nothing listens yet. */
+/** Inference over gRPC of a replica, and its Service's port for it. */
 export const GRPC_PORT = 9000;
 /** State of a replica, for the operator alone. */
 export const ADMIN_PORT = 8081;

@@ -1,4 +1,13 @@
-import type { InferenceService, Model, ModelStorage, ModelVersionPolicy, Predictor } from "./inferenceservice.gen.ts";
+import type {
+  Batcher,
+  InferenceService,
+  Model,
+  ModelSequences,
+  ModelStorage,
+  ModelVersionPolicy,
+  ModelWarmup,
+  Predictor,
+} from "./inferenceservice.gen.ts";
 import { parseRuntimeConfig, type RuntimeConfig, type RuntimeConfigInput } from "./runtime-config.ts";
 
 type ModelInput = RuntimeConfigInput["models"][number];
@@ -22,8 +31,15 @@ export function runtimeConfigInputOf(isvc: InferenceService): RuntimeConfigInput
   const input: RuntimeConfigInput = {
     configVersion: 1,
     service: { namespace: isvc.metadata.namespace ?? "default", name: isvc.metadata.name },
-    models: [modelInputOf(modelSpecOf(predictor), modelNameOf(isvc))],
+    models: [
+      {
+        ...modelInputOf(modelSpecOf(predictor), modelNameOf(isvc)),
+        ...(predictor.batcher !== undefined && { batcher: batcherInputOf(predictor.batcher) }),
+        ...(predictor.concurrency !== undefined && { concurrency: { ...predictor.concurrency } }),
+      },
+    ],
     requestTimeoutMs: predictor.timeout * 1000,
+    ...(predictor.protocols !== undefined && { protocols: [...predictor.protocols] }),
   };
   parseRuntimeConfig(input);
   return input;
@@ -47,7 +63,10 @@ function modelInputOf(model: Model, name: string): ModelInput {
     storageUri: model.storageUri,
     ...(model.storage !== undefined && { storage: storageInputOf(model.storage) }),
     ...(model.versionPolicy !== undefined && { versionPolicy: versionPolicyOf(model.versionPolicy) }),
-    ...(model.warmup !== undefined && { warmup: { iterations: model.warmup.iterations } }),
+    ...(model.versionLabels !== undefined && { versionLabels: { ...model.versionLabels } }),
+    ...(model.warmup !== undefined && { warmup: warmupInputOf(model.warmup) }),
+    ...(model.state !== undefined && { state: model.state.map(({ input, output }) => ({ input, output })) }),
+    ...(model.sequences !== undefined && { sequences: sequencesInputOf(model.sequences) }),
   };
 }
 
@@ -61,6 +80,18 @@ function storageInputOf(storage: ModelStorage): NonNullable<ModelInput["storage"
     ...(anonymous !== undefined && { anonymous }),
     ...(verify?.sha256 !== undefined && { verify: { sha256: verify.sha256 } }),
   };
+}
+
+function warmupInputOf({ iterations, requests }: ModelWarmup): NonNullable<ModelInput["warmup"]> {
+  return { iterations, ...(requests !== undefined && { requests: [...requests] }) };
+}
+
+function sequencesInputOf({ idleTimeoutSeconds, maxCount }: ModelSequences): NonNullable<ModelInput["sequences"]> {
+  return { idleTimeoutMs: idleTimeoutSeconds * 1000, maxCount };
+}
+
+function batcherInputOf({ maxBatchSize, maxLatency, maxQueue }: Batcher): NonNullable<ModelInput["batcher"]> {
+  return { maxBatchSize, maxLatencyMs: maxLatency, maxQueue };
 }
 
 function versionPolicyOf(policy: ModelVersionPolicy): NonNullable<ModelInput["versionPolicy"]> {

@@ -7,7 +7,7 @@ import type {
   V1VolumeMount,
 } from "@kubernetes/client-node";
 import type { InferenceService, Model, Predictor } from "../../common/inferenceservice.gen.ts";
-import { ADMIN_PORT, HTTP_PORT } from "../../common/ports.ts";
+import { ADMIN_PORT, GRPC_PORT, HTTP_PORT } from "../../common/ports.ts";
 import { modelSpecOf } from "../../common/runtime-config-of.ts";
 import { objectLabels, REVISION_LABEL, selectorLabels } from "../api/labels.ts";
 import type { OperatorConfig } from "../config.ts";
@@ -65,6 +65,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
     env: environment(predictor, model, settings),
     ports: [
       { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
+      { name: "grpc", containerPort: GRPC_PORT, protocol: "TCP" },
       { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
     ],
     resources: containerResources(predictor),

@@ -1,5 +1,6 @@
 import type { ReplicaPhase } from "../../common/admin-api.ts";
 import type { InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import { GRPC_PORT } from "../../common/ports.ts";
 import { updateConditions, type Finding } from "../api/conditions.ts";
 import { REVISION_LABEL, selectorLabels, selectorText } from "../api/labels.ts";
 import { serviceUrl } from "../api/names.ts";
@@ -54,6 +55,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
     observedGeneration: generation,
     url,
     address: { url },
+    grpcAddress: `${new URL(url).hostname}:${GRPC_PORT}`,
     ...(activeVersion !== undefined && { activeVersion }),
     replicas: counts.existing,
     readyReplicas: counts.ready,

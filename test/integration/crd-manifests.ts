@@ -72,6 +72,30 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
     { predictor: predictor({ versionPolicy: { specific: { versions: [0, 9007199254740991] } } }) },
   ],
   ["all versions", { predictor: predictor({ versionPolicy: { all: {} } }) }],
+  ["KServe: protocolVersion v1", { predictor: predictor({ protocolVersion: "v1" }) }],
+  ["KServe: a batcher", { predictor: predictor({}, { batcher: { maxBatchSize: 16, maxLatency: 50 } }) }],
+  [
+    "a model with state, labels, requests for warm-up, its place and its protocols",
+    {
+      predictor: predictor(
+        {
+          versionPolicy: { specific: { versions: [3, 4] } },
+          versionLabels: { stable: 3, canary: 4 },
+          warmup: { requests: ['{"inputs":[]}'] },
+          state: [{ input: "state", output: "stateN" }],
+          sequences: { idleTimeoutSeconds: 5, maxCount: 100 },
+        },
+        {
+          concurrency: { instances: 2, intraOpThreads: 1, placement: "Worker" },
+          protocols: ["v2", "tensorflow-serving"],
+        },
+      ),
+    },
+  ],
+  [
+    "both node ports",
+    { predictor: predictor({}, { service: { type: "NodePort", nodePort: 30080, grpcNodePort: 30090 } }) },
+  ],
   ["no warm-up", { predictor: predictor({ warmup: { iterations: 0 } }) }],
   ["as many as at most", { predictor: predictor({}, { minReplicas: 3, maxReplicas: 3 }) }],
   [
@@ -163,8 +187,51 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ],
   [
     "a protocol that is not served",
-    { predictor: predictor({ protocolVersion: "v1" }) },
-    refused("predictor.model.protocolVersion", 'supported values: "v2"'),
+    { predictor: predictor({ protocolVersion: "v3" }) },
+    refused("predictor.model.protocolVersion", 'supported values: "v1", "v2", "grpc-v2"'),
+  ],
+  [
+    "a protocol that nobody knows",
+    { predictor: predictor({}, { protocols: ["v2", "soap"] }) },
+    refused("predictor.protocols[1]", "supported values:"),
+  ],
+  [
+    "a protocol twice",
+    { predictor: predictor({}, { protocols: ["v2", "v2"] }) },
+    refused("predictor.protocols[1]", "Duplicate value"),
+  ],
+  ["no protocol", { predictor: predictor({}, { protocols: [] }) }, refused("predictor.protocols", "at least 1 items")],
+  [
+    "a label for a version that is not served",
+    { predictor: predictor({ versionPolicy: { specific: { versions: [3] } }, versionLabels: { canary: 4 } }) },
+    refused("predictor.model.versionLabels", "versionLabels may only name versions that versionPolicy.specific serves"),
+  ],
+  [
+    "a label with a blank",
+    { predictor: predictor({ versionLabels: { "my canary": 4 } }) },
+    refused("predictor.model.versionLabels", "labels of versions are 1 to 63 letters, digits and '_'"),
+  ],
+  [
+    "a state that two outputs become",
+    {
+      predictor: predictor({
+        state: [
+          { input: "s", output: "a" },
+          { input: "s", output: "b" },
+        ],
+      }),
+    },
+    refused("predictor.model.state[1]", "Duplicate value"),
+  ],
+  [
+    "a batch of nothing",
+    { predictor: predictor({}, { batcher: { maxBatchSize: 0 } }) },
+    refused("predictor.batcher.maxBatchSize", "greater than or equal to 1"),
+  ],
+  [
+    "a place that is none",
+    { predictor: predictor({}, { concurrency: { placement: "Gpu" } }) },
+    refused("predictor.concurrency.placement", "supported values:"),
   ],
   ["no scheme", { predictor: onnx("models/digits") }, uri(SCHEME)],
   ["a scheme that is not served", { predictor: onnx("ftp://host/model") }, uri(SCHEME)],
@@ -315,7 +382,10 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   [
     "a node port without one's type",
     { predictor: predictor({}, { service: { nodePort: 30080 } }) },
-    refused("predictor.service", "service.nodePort needs service.type: NodePort or LoadBalancer"),
+    refused(
+      "predictor.service",
+      "service.nodePort and service.grpcNodePort need service.type: NodePort or LoadBalancer",
+    ),
   ],
   [
     "a variable of the operator",

@@ -90,8 +90,13 @@ describe("model.name", () => {
 test("fills in the documented defaults", async () => {
   const spec = {
     predictor: predictor(
-      { versionPolicy: { latest: {} }, warmup: {}, storage: { caBundle: { configMapRef: { name: "ca" } } } },
-      { service: {}, env: [{ name: "EMPTY" }] },
+      {
+        versionPolicy: { latest: {} },
+        warmup: {},
+        sequences: {},
+        storage: { caBundle: { configMapRef: { name: "ca" } } },
+      },
+      { service: {}, batcher: {}, concurrency: {}, env: [{ name: "EMPTY" }] },
     ),
   };
   expect((await tryCreate(manifest(spec))).body).toMatchObject({
@@ -101,8 +106,11 @@ test("fills in the documented defaults", async () => {
         model: {
           versionPolicy: { latest: { count: 1 } },
           warmup: { iterations: 1 },
+          sequences: { idleTimeoutSeconds: 60, maxCount: 4096 },
           storage: { caBundle: { configMapRef: { name: "ca", key: "ca.crt" } } },
         },
+        batcher: { maxBatchSize: 64, maxLatency: 0, maxQueue: 512 },
+        concurrency: { instances: 1, placement: "Auto" },
         minReplicas: 1,
         scaleMetric: "cpu",
         scaleTarget: 80,

@@ -11,7 +11,11 @@ const WITH_MODEL = { predictor: { model: MODEL, minReplicas: 1, maxReplicas: 4 }
 const WITH_SHORTHAND = { predictor: { onnx: { storageUri: "s3://models/digits" } } };
 
 /** Fields that cannot be changed, or not alone. */
-const NOT_ALONE: ReadonlySet<string> = new Set(["predictor.model.name", "predictor.service.nodePort"]);
+const NOT_ALONE: ReadonlySet<string> = new Set([
+  "predictor.model.name",
+  "predictor.service.nodePort",
+  "predictor.service.grpcNodePort",
+]);
 /** Fields that a spec must have. */
 const REQUIRED: ReadonlySet<string> = new Set([
   "predictor.model.modelFormat.name",
@@ -39,6 +43,10 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   "predictor.model.storage.caBundle.configMapRef.name": ["our-ca"],
   "predictor.model.storage.caBundle.configMapRef.key": ["bundle.pem"],
   "predictor.model.storage.verify.sha256": ["0".repeat(64)],
+  "predictor.model.versionLabels": [{ stable: 3 }, { stable: 4, canary: 5 }, {}],
+  "predictor.model.warmup.requests": [['{"inputs":[]}'], ["{}", "[]"], []],
+  "predictor.model.state": [[{ input: "state", output: "stateN" }], [{ input: "h", output: "hn" }], []],
+  "predictor.protocols": [["v2"], ["mlflow", "v2", "predict"]],
   "predictor.model.resources.requests": QUANTITIES,
   "predictor.model.resources.limits": QUANTITIES,
   "predictor.onnx.resources.requests": QUANTITIES,

@@ -5,6 +5,8 @@ import { ConfigError, PROTOCOLS, parseRuntimeConfig } from "../../../common/runt
 
 const MODEL: Model = { modelFormat: { name: "onnx" }, storageUri: "s3://models/digits" };
 
+const BATCHER_DEFAULTS = { maxBatchSize: 64, maxLatency: 0, maxQueue: 512 };
+
 function isvc(predictor: Partial<Predictor>, namespace?: string): InferenceService {
   return {
     apiVersion: "serving.lockstep.dev/v1alpha1",
@@ -101,6 +103,36 @@ describe("the configuration of an InferenceService's replicas", () => {
     [{}, { kind: "latest", count: 1 }],
   ] as const)("version policy %j", (versionPolicy, expected) => {
     expect(runtimeConfigOf(isvc({ model: { ...MODEL, versionPolicy } })).models[0]?.versionPolicy).toEqual(expected);
+  });
+
+  test("carries how the model is run, and which protocols are answered", () => {
+    const config = runtimeConfigInputOf(
+      isvc({
+        model: {
+          ...MODEL,
+          versionLabels: { stable: 3 },
+          warmup: { iterations: 2, requests: ["{}"] },
+          state: [{ input: "state", output: "stateN" }],
+          sequences: { idleTimeoutSeconds: 5, maxCount: 10 },
+        },
+        batcher: { maxBatchSize: 16, maxLatency: 50, maxQueue: 100 },
+        concurrency: { instances: 2, placement: "Worker" },
+        protocols: ["v2", "mlflow"],
+      }),
+    );
+    expect(config.protocols).toEqual(["v2", "mlflow"]);
+    expect(config.models[0]).toMatchObject({
+      versionLabels: { stable: 3 },
+      warmup: { iterations: 2, requests: ["{}"] },
+      state: [{ input: "state", output: "stateN" }],
+      sequences: { idleTimeoutMs: 5_000, maxCount: 10 },
+      batcher: { maxBatchSize: 16, maxLatencyMs: 50, maxQueue: 100 },
+      concurrency: { instances: 2, placement: "Worker" },
+    });
+    // Defaults are the same on both sides: of the API, and of the runtime.
+    expect(runtimeConfigOf(isvc({ model: MODEL, batcher: BATCHER_DEFAULTS })).models[0]?.batcher).toEqual(
+      runtimeConfigOf(isvc({ model: MODEL })).models[0]?.batcher,
+    );
   });
 
   test("refuses what the API server would have refused", () => {
