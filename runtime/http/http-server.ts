@@ -11,7 +11,7 @@ import { ServingError } from "../errors.ts";
 import { connectionFailureOf, refuseConnection } from "./connection-errors.ts";
 import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./http-server-options.ts";
 import { InferenceHandler, type Exchange } from "./inference-handler.ts";
-import { routeInference } from "./inference-route.ts";
+import { InferenceRouter } from "./inference-route.ts";
 import { requestIdOf } from "./request-head.ts";
 import { errorAnswer, jsonAnswer } from "./respond.ts";
 import { createRestApp } from "./rest-app.ts";
@@ -51,6 +51,7 @@ class NodeHttpServer implements HttpServer {
   readonly #options: HttpServerOptions;
   readonly #limits: HttpLimits;
   readonly #server: Server;
+  readonly #router: InferenceRouter;
   readonly #inference: InferenceHandler;
   readonly #rest: (request: IncomingMessage, response: ServerResponse) => void;
   /** Every connection, with its responses that are not written yet: several if the client pipelines. */
@@ -67,6 +68,7 @@ class NodeHttpServer implements HttpServer {
     const isDraining = (): boolean => this.#isDraining;
     this.#options = options;
     this.#limits = limits;
+    this.#router = new InferenceRouter(options.protocols);
     this.#inference = new InferenceHandler(options, limits, isDraining);
     this.#rest = createRestApp(options, limits, isDraining);
     this.#server = createServer({
@@ -199,7 +201,7 @@ class NodeHttpServer implements HttpServer {
       this.#refuse(exchange, new ServingError("InvalidArgument", "Host: expected this header, got none"));
       return;
     }
-    const result = routeInference(request.url ?? "/");
+    const result = this.#router.route(request.url ?? "/");
     if (result.kind === "other") {
       this.#rest(request, response);
     } else if (result.kind === "unknown") {

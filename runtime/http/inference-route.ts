@@ -1,36 +1,47 @@
-import type { InferenceRoute, RouteResult } from "../protocol/dialect.ts";
-import { PREDICT_DIALECT } from "../protocol/predict/predict-dialect.ts";
-import { V2_DIALECT } from "../protocol/v2/v2-dialect.ts";
+import type { Protocol } from "../../common/runtime-config.ts";
+import type { RouteResult } from "../protocol/dialect.ts";
+import { PROTOCOL_PATHS, type ProtocolPaths } from "./protocols.ts";
 
-const MODEL_NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/;
-const VERSION = /^(?:0|[1-9][0-9]{0,14})$/;
-const UNKNOWN: RouteResult = { kind: "unknown" };
 const OTHER: RouteResult = { kind: "other" };
+/** Targets that are remembered, and how long they may be: clients use few, and a flood of others must not cost memory. */
+const MAX_REMEMBERED = 1_024;
+const MAX_REMEMBERED_LENGTH = 512;
 
-/** Reads the name of a model from a path segment that is already percent-decoded; undefined if no model can have it. */
-export function parseModelName(segment: string): string | undefined {
-  return MODEL_NAME.test(segment) ? segment : undefined;
-}
+/** Tells which requests are for inference, by the protocols that are switched on. */
+export class InferenceRouter {
+  readonly #protocols: ReadonlySet<Protocol>;
+  readonly #paths: readonly ProtocolPaths[];
+  readonly #remembered = new Map<string, RouteResult>();
 
-/** Reads a version from a path segment: digits without leading zeros; undefined if it is anything else. */
-export function parseVersion(segment: string): number | undefined {
-  return VERSION.test(segment) ? Number(segment) : undefined;
-}
-
-/**
- * Tells which requests are for inference: `/v2/models/M[/versions/N]/infer`, `/predict` and `/predict/M[/versions/N]`.
- * `target` is the request line's, in origin or absolute form. Segments are percent-decoded once; empty ones, and what
- * is still odd then, lead nowhere.
- */
-export function routeInference(target: string): RouteResult {
-  const path = pathOf(target);
-  if (path === "/predict") return inference(PREDICT_DIALECT, undefined, undefined);
-  const segments = path.split("/");
-  if (segments[1] === "predict") return routeModel(PREDICT_DIALECT, segments.slice(2));
-  if (segments[1] === "v2" && segments[2] === "models" && segments.at(-1) === "infer" && segments.length > 4) {
-    return routeModel(V2_DIALECT, segments.slice(3, -1));
+  constructor(protocols: ReadonlySet<Protocol>, paths: readonly ProtocolPaths[] = PROTOCOL_PATHS) {
+    this.#protocols = protocols;
+    this.#paths = paths.filter((each) => each.protocols.some((protocol) => protocols.has(protocol)));
   }
-  return OTHER;
+
+  /**
+   * `target` is the request line's, in origin or absolute form. Segments of its path are percent-decoded once; empty
+   * ones, and what is still odd then, lead nowhere.
+   */
+  route(target: string): RouteResult {
+    const known = this.#remembered.get(target);
+    if (known !== undefined) return known;
+    const result = this.#route(pathOf(target));
+    if (result.kind === "inference" && target.length <= MAX_REMEMBERED_LENGTH) {
+      if (this.#remembered.size === MAX_REMEMBERED) this.#remembered.clear();
+      this.#remembered.set(target, result);
+    }
+    return result;
+  }
+
+  #route(path: string): RouteResult {
+    if (!path.startsWith("/")) return OTHER;
+    const segments = path.slice(1).split("/").map(decodeOnce);
+    for (const { routeInference } of this.#paths) {
+      const result = routeInference(segments, path, this.#protocols);
+      if (result.kind !== "other") return result;
+    }
+    return OTHER;
+  }
 }
 
 /** The path of a request's target, without the query. */
@@ -43,25 +54,6 @@ export function pathOf(target: string): string {
   }
   const end = target.slice(start).search(/[?#]/);
   return target.slice(start, end === -1 ? undefined : start + end) || "/";
-}
-
-function routeModel(dialect: InferenceRoute["dialect"], segments: readonly string[]): RouteResult {
-  const [nameSegment, versionsWord, versionSegment] = segments;
-  const isVersioned = segments.length === 3 && versionsWord === "versions";
-  if (nameSegment === undefined || (segments.length !== 1 && !isVersioned)) return UNKNOWN;
-  const name = parseModelName(decodeOnce(nameSegment));
-  if (name === undefined) return UNKNOWN;
-  if (!isVersioned || versionSegment === undefined) return inference(dialect, name, undefined);
-  const version = parseVersion(versionSegment);
-  return version === undefined ? UNKNOWN : inference(dialect, name, version);
-}
-
-function inference(
-  dialect: InferenceRoute["dialect"],
-  model: string | undefined,
-  version: number | undefined,
-): RouteResult {
-  return { kind: "inference", route: { dialect, model, version } };
 }
 
 /** An empty text, which is no name, for what is not percent-encoded properly. */

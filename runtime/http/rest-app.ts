@@ -1,85 +1,149 @@
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from "express";
-import type { ServableHandle } from "../core/servable.ts";
 import { ServingError } from "../errors.ts";
-import { modelMetadata, serverMetadata } from "../protocol/v2/metadata.ts";
+import type { RestContext, RestRoute } from "../protocol/rest-route.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
-import { parseModelName, parseVersion } from "./inference-route.ts";
-import { requestIdOf } from "./request-head.ts";
-import { errorAnswer, jsonAnswer, type Answer } from "./respond.ts";
+import { PROTOCOL_PATHS } from "./protocols.ts";
+import { BodyBudget, readBody } from "./request-body.ts";
+import { checkLength, requestIdOf } from "./request-head.ts";
+import { errorAnswer, type Answer } from "./respond.ts";
 import { answerUnread } from "./unread-body.ts";
 
-type Answering = (request: Request) => Answer | Promise<Answer>;
+/** Bodies of calls that are not inference are short. */
+const MAX_REST_BODY_BYTES = 1024 * 1024;
+/** All of them together. */
+const MAX_REST_BODIES_BYTES = 16 * MAX_REST_BODY_BYTES;
 
-const MODEL_PATHS = ["/v2/models/:model", "/v2/models/:model/versions/:version"];
-
-/** Answers all that is not inference: health, metadata, metrics; and 404 for everything else. */
+/** Answers all that is not inference: health, metadata, repository, metrics; and 404 for everything else. */
 export function createRestApp(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean): Express {
-  const { servables } = options;
-  const isReady = (): boolean => !isDraining() && servables.isReady();
-  const app = express();
-  // What is not the path itself is another path.
-  app.enable("strict routing");
-  app.enable("case sensitive routing");
-  app.disable("x-powered-by");
-  app.disable("etag");
-  app.disable("query parser");
+  return new RestApp(options, limits, isDraining).app;
+}
 
-  const get = (path: string, answer: Answering): void => {
-    app.route(path).get(handler(answer)).all(methodNotAllowed);
-  };
-  const handler =
-    (answer: Answering): RequestHandler =>
-    async (request, response) => {
-      send(request, response, await answer(request));
+type Route = Omit<RestRoute, "protocol">;
+
+class RestApp {
+  readonly app: Express = express();
+  readonly #options: HttpServerOptions;
+  readonly #limits: HttpLimits;
+  readonly #isDraining: () => boolean;
+  readonly #context: RestContext;
+  readonly #maxBodyBytes: number;
+  readonly #budget = new BodyBudget(MAX_REST_BODIES_BYTES);
+
+  constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#isDraining = isDraining;
+    this.#maxBodyBytes = Math.min(limits.maxBodyBytes, MAX_REST_BODY_BYTES);
+    const { servables, statistics, protocols } = options;
+    this.#context = {
+      servables,
+      statistics,
+      isReady: () => !isDraining() && servables.isReady(),
+      isDraining,
+      release: options.version,
+      protocols,
     };
-  // Nobody reads bodies here.
-  const send = (request: Request, response: Response, answer: Answer): void => {
-    const headers = { ...answer.headers, "x-request-id": requestIdOf(request.headers) };
-    const unread = { isLast: isDraining(), lingerMs: limits.lingerMs, expectsContinue: "expect" in request.headers };
-    void answerUnread({ request, response }, { ...answer, headers }, unread);
-  };
-  const methodNotAllowed: RequestHandler = (request, response) => {
-    const error = new ServingError("MethodNotAllowed", "method: expected GET or HEAD, got another");
-    send(request, response, errorAnswer(error, { allow: "GET, HEAD" }));
-  };
-
-  get("/v2/health/live", () => jsonAnswer(200, { live: true }));
-  get("/v2/health/ready", () => {
-    const ready = isReady();
-    return jsonAnswer(ready ? 200 : 503, { ready });
-  });
-  get("/v2", () => jsonAnswer(200, serverMetadata(options.version)));
-  get("/v2/models", () => jsonAnswer(200, { models: servables.models().map(({ name }) => name) }));
-  for (const path of MODEL_PATHS) {
-    get(path, (request) => {
-      using handle = acquire(options, request);
-      const status = servables.models().find(({ name }) => name === handle.id.name);
-      if (status === undefined) throw new ServingError("NotFound", "model: expected a served one, got another");
-      return jsonAnswer(200, modelMetadata(status, handle.signature));
+    const { app } = this;
+    // What is not the path itself is another path.
+    app.enable("strict routing");
+    app.enable("case sensitive routing");
+    app.disable("x-powered-by");
+    app.disable("etag");
+    app.disable("query parser");
+    this.#addRoutes();
+    app.use((request, response) => {
+      this.#send(request, response, errorAnswer(noSuchPath()));
     });
-    get(`${path}/ready`, (request) => {
-      const ready = !isDraining() && canAcquire(options, request);
-      return jsonAnswer(ready ? 200 : 503, { name: request.params["model"], ready });
+    // Express knows a handler of errors by its four parameters.
+    app.use((thrown: unknown, request: Request, response: Response, _next: NextFunction) => {
+      this.#sendError(request, response, fromExpress(thrown));
     });
   }
-  get("/metrics", async () => {
-    const { contentType, body } = await options.metricsPages.render();
-    return { status: 200, contentType, body };
-  });
 
-  app.use((request, response) => {
-    send(request, response, errorAnswer(noSuchPath()));
-  });
-  // Express knows a handler of errors by its four parameters.
-  app.use((thrown: unknown, request: Request, response: Response, _next: NextFunction) => {
-    const error = fromExpress(thrown);
-    if (error.code === "Internal") {
-      options.logger.error({ requestId: requestIdOf(request.headers), err: error.cause ?? error }, "request failed");
+  #addRoutes(): void {
+    const ofProtocols = PROTOCOL_PATHS.flatMap(({ restRoutes }) => restRoutes);
+    const routes = [
+      ...ofProtocols.filter(({ protocol }) => this.#options.protocols.has(protocol)),
+      this.#metricsRoute(),
+    ];
+    for (const [path, ofPath] of Map.groupBy(routes, (route) => route.path)) {
+      const added = this.app.route(path);
+      const methods = new Set<string>();
+      for (const route of ofPath) {
+        if (route.method === "GET") added.get(this.#handler(route));
+        else added.post(this.#handler(route));
+        methods.add(route.method);
+      }
+      added.all(this.#methodNotAllowed(methods));
     }
-    send(request, response, errorAnswer(error));
-  });
-  return app;
+  }
+
+  #metricsRoute(): Route {
+    return {
+      method: "GET",
+      path: "/metrics",
+      answer: async () => ({ status: 200, ...(await this.#options.metricsPages.render()) }),
+    };
+  }
+
+  #handler(route: Route): RequestHandler {
+    return async (request, response) => {
+      try {
+        const body = route.method === "POST" ? await this.#read(request) : EMPTY;
+        const params = Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)]));
+        this.#send(request, response, await route.answer({ params, body }, this.#context));
+      } catch (thrown) {
+        this.#sendError(request, response, ServingError.from(thrown), route.writeError);
+      }
+    };
+  }
+
+  async #read(request: Request): Promise<Uint8Array> {
+    checkLength(request.headers, this.#maxBodyBytes);
+    if ("expect" in request.headers) request.res?.writeContinue();
+    let takenBytes = 0;
+    const limits = {
+      maxBodyBytes: this.#maxBodyBytes,
+      budget: this.#budget,
+      onTaken: (sizeBytes: number) => {
+        takenBytes += sizeBytes;
+      },
+    };
+    try {
+      return await readBody(request, limits, new AbortController().signal);
+    } finally {
+      this.#budget.giveBack(takenBytes);
+    }
+  }
+
+  #methodNotAllowed(methods: ReadonlySet<string>): RequestHandler {
+    const allowed = [...(methods.has("GET") ? ["GET", "HEAD"] : []), ...(methods.has("POST") ? ["POST"] : [])];
+    const error = new ServingError("MethodNotAllowed", `method: expected ${allowed.join(" or ")}, got another`);
+    return (request, response) => {
+      this.#send(request, response, errorAnswer(error, { allow: allowed.join(", ") }));
+    };
+  }
+
+  #sendError(request: Request, response: Response, error: ServingError, write?: RestRoute["writeError"]): void {
+    if (error.code === "Internal") {
+      const requestId = requestIdOf(request.headers);
+      this.#options.logger.error({ requestId, err: error.cause ?? error }, "request failed");
+    }
+    this.#send(request, response, errorAnswer(error, {}, write));
+  }
+
+  #send(request: Request, response: Response, answer: Answer): void {
+    const headers = { ...answer.headers, "x-request-id": requestIdOf(request.headers) };
+    const unread = {
+      isLast: this.#isDraining(),
+      lingerMs: this.#limits.lingerMs,
+      expectsContinue: "expect" in request.headers,
+    };
+    void answerUnread({ request, response }, { ...answer, headers }, unread);
+  }
 }
+
+const EMPTY = new Uint8Array(0);
 
 function noSuchPath(): ServingError {
   return new ServingError("NotFound", "path: expected one such as /v2/models/MODEL/infer or /predict, got another");
@@ -89,25 +153,4 @@ function noSuchPath(): ServingError {
 function fromExpress(thrown: unknown): ServingError {
   if (thrown instanceof URIError) return noSuchPath();
   return ServingError.from(thrown);
-}
-
-function acquire({ servables }: HttpServerOptions, { params }: Request): ServableHandle {
-  const { model, version } = params;
-  const name = typeof model === "string" ? parseModelName(model) : undefined;
-  if (name === undefined) throw new ServingError("NotFound", "path: expected the name of a model, got none");
-  if (version === undefined) return servables.acquire(name);
-  const number = typeof version === "string" ? parseVersion(version) : undefined;
-  if (number === undefined)
-    throw new ServingError("NotFound", "path: expected an integer as version, got another word");
-  return servables.acquire(name, number);
-}
-
-function canAcquire(options: HttpServerOptions, request: Request): boolean {
-  try {
-    acquire(options, request)[Symbol.dispose]();
-    return true;
-  } catch (error) {
-    if (error instanceof ServingError && error.code === "Unavailable") return false;
-    throw error;
-  }
 }

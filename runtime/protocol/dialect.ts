@@ -5,6 +5,7 @@ import type { ServingError } from "../errors.ts";
 
 /** A request as it came, apart from the transport. */
 export interface WireRequest {
+  /** Tensors may become views onto it, and the engine may take its buffer: nobody else may need that. */
   readonly body: Uint8Array;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
@@ -52,6 +53,8 @@ export interface PreparedRequest {
 export interface Dialect {
   /** For metrics, such as `v2` or `tensorflow-serving`: one of a fixed few. */
   readonly name: string;
+  /** What metrics call a request in one of several forms of the dialect: one of a fixed few. Default: `name`. */
+  readonly nameOf?: (request: Pick<WireRequest, "header">) => string;
   /** What switches it on and off. */
   readonly protocol: Protocol;
   /** Checks the head before the body is read. Throws ServingError, such as UnsupportedMediaType. */
@@ -80,3 +83,15 @@ export type RouteResult =
   | { readonly kind: "inference"; readonly route: InferenceRoute }
   | { readonly kind: "unknown" }
   | { readonly kind: "other" };
+
+/**
+ * Tells whether a POST is a request for inference of a dialect, and where it goes. `segments` are those of the path,
+ * each percent-decoded once, without the empty one before the first slash; a segment that is not percent-encoded
+ * properly is empty. `target` is the path as it came, without the query. `protocols` are those that are switched on, for folders that
+ * serve several. Called once for each distinct target, then remembered: must be pure.
+ */
+export type RouteInference = (
+  segments: readonly string[],
+  target: string,
+  protocols: ReadonlySet<Protocol>,
+) => RouteResult;

@@ -8,8 +8,10 @@ import type { WireAnswer } from "./dialect.ts";
 export interface RestContext {
   readonly servables: Servables;
   readonly statistics: ModelStatisticsReader;
-  /** False while the replica drains, too. */
-  isReady(): boolean;
+  /** Whether every model answers; false while the replica drains, too. */
+  readonly isReady: () => boolean;
+  /** Whether the replica is about to stop: then nothing is ready. */
+  readonly isDraining: () => boolean;
   /** Release of this program. */
   readonly release: string;
   /** Protocols that are switched on. */

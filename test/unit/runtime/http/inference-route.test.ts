@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { routeInference } from "../../../../runtime/http/inference-route.ts";
+import { PROTOCOLS } from "../../../../common/runtime-config.ts";
+import { InferenceRouter } from "../../../../runtime/http/inference-route.ts";
+
+const router = new InferenceRouter(new Set(PROTOCOLS));
 
 describe("requests for inference", () => {
   test.each([
@@ -15,7 +18,7 @@ describe("requests for inference", () => {
     ["/predict/m", { dialect: "predict", model: "m", version: undefined }],
     ["/predict/m/versions/12", { dialect: "predict", model: "m", version: 12 }],
   ])("%s", (target, route) => {
-    expect(routeInference(target)).toEqual({
+    expect(router.route(target)).toEqual({
       kind: "inference",
       route: { ...route, dialect: expect.objectContaining({ name: route.dialect }) },
     });
@@ -55,7 +58,7 @@ describe("paths of inference that lead nowhere", () => {
     "/predict/m/versions/",
     "/predict/%2e%2e",
   ])("%s", (target) => {
-    expect(routeInference(target)).toEqual({ kind: "unknown" });
+    expect(router.route(target)).toEqual({ kind: "unknown" });
   });
 });
 
@@ -77,6 +80,22 @@ describe("everything else", () => {
     "http://host",
     "ftp://host/predict",
   ])("%s", (target) => {
-    expect(routeInference(target)).toEqual({ kind: "other" });
+    expect(router.route(target)).toEqual({ kind: "other" });
   });
+});
+
+describe("protocols that are switched off", () => {
+  test("have no paths", () => {
+    const plain = new InferenceRouter(new Set(["predict"]));
+    expect(plain.route("/v2/models/m/infer")).toEqual({ kind: "other" });
+    expect(plain.route("/predict/m").kind).toBe("inference");
+  });
+});
+
+test("what was routed before is routed the same, however many others came between", () => {
+  const small = new InferenceRouter(new Set(PROTOCOLS));
+  const first = small.route("/v2/models/m/infer");
+  expect(small.route("/v2/models/m/infer")).toBe(first);
+  for (let index = 0; index < 3_000; index++) small.route(`/v2/models/m/infer?${index}`);
+  expect(small.route("/v2/models/m/infer")).toEqual(first);
 });

@@ -1,0 +1,20 @@
+import type { Protocol } from "../../common/runtime-config.ts";
+import type { RouteInference } from "../protocol/dialect.ts";
+import { routePrediction } from "../protocol/predict/inference-route.ts";
+import type { RestRoute } from "../protocol/rest-route.ts";
+import { V2_REST_ROUTES } from "../protocol/v2/rest-routes.ts";
+import { routeV2Inference } from "../protocol/v2/inference-route.ts";
+
+/** The paths that a folder of runtime/protocol answers. */
+export interface ProtocolPaths {
+  /** Any of them switches `routeInference` on; each of `restRoutes` names its own. */
+  readonly protocols: readonly Protocol[];
+  readonly routeInference: RouteInference;
+  readonly restRoutes: readonly RestRoute[];
+}
+
+/** Every dialect's paths over HTTP; the first that knows a path answers it. */
+export const PROTOCOL_PATHS: readonly ProtocolPaths[] = [
+  { protocols: ["v2"], routeInference: routeV2Inference, restRoutes: V2_REST_ROUTES },
+  { protocols: ["predict"], routeInference: routePrediction, restRoutes: [] },
+];
