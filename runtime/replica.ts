@@ -27,6 +27,9 @@ const STUCK_GRACE_MS = 30_000;
 /** How long, in ms, models may take to be unloaded at the end. Nobody waits for the memory but the system. */
 const UNLOAD_MS = 2_000;
 
+/** How often the states of sequences that are idle for too long are freed. */
+const IDLE_SWEEP_MS = 5_000;
+
 export interface ReplicaOptions {
   readonly process: RuntimeProcessConfig;
   readonly config: RuntimeConfig;
@@ -94,6 +97,8 @@ function assemble(options: ReplicaOptions): Parts {
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
   );
   const statistics = new ModelStatistics();
+  const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
+  resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
   for (const repository of repositories.values()) resources.use(repository);
   const warmupTimeoutMs = Math.max(config.requestTimeoutMs, SHORTEST_WARMUP_TIMEOUT_MS);
@@ -111,7 +116,10 @@ function assemble(options: ReplicaOptions): Parts {
       statistics.observeRun(event.id, event);
       return;
     }
-    if (event.kind === "unloaded") statistics.forget(event.id);
+    if (event.kind === "unloaded") {
+      statistics.forget(event.id);
+      path.forget(event.id);
+    }
     const isReady = manager.isReady();
     metrics.setReady(isReady && !draining);
     if (isReady) {
@@ -145,9 +153,11 @@ function assemble(options: ReplicaOptions): Parts {
       report,
     }),
   );
+  const sequences = new Map(config.models.map((model) => [model.name, model.sequences]));
+  const path = new InferPath({ servables: manager, statistics, sequences });
   const http = createHttpServer({
     servables: manager,
-    path: new InferPath({ servables: manager, statistics }),
+    path,
     admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
     statistics,
     protocols: new Set(config.protocols),

@@ -1,6 +1,17 @@
-import type { InferenceTiming, Priority, Servables, ServableHandle, ServableView } from "../core/servable.ts";
+import type { SequencesConfig } from "../../common/runtime-config.ts";
+import { nextState, withState } from "../core/model-state.ts";
+import type {
+  InferenceResult,
+  InferenceTiming,
+  Priority,
+  Servables,
+  ServableHandle,
+  ServableView,
+} from "../core/servable.ts";
+import type { Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
-import type { PreparedRequest, WireAnswer } from "../protocol/dialect.ts";
+import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
+import { SequenceStates } from "./sequence-states.ts";
 
 /** Which model, and which of its versions, shall answer. */
 export interface InferTarget {
@@ -33,14 +44,36 @@ export interface RequestTiming extends InferenceTiming {
   readonly encodeMs: number;
 }
 
+/** A prepared request whose answer has any form. */
+export type PreparedRequestOf<T> = Omit<PreparedRequest, "writeAnswer"> & {
+  readonly writeAnswer: (answer: Parameters<PreparedRequest["writeAnswer"]>[0]) => T;
+};
+
+/** Reads a request for the version that will answer it. What it throws is the request's outcome. */
+export type Prepare<T> = (servable: ServableView) => PreparedRequestOf<T>;
+
 export interface InferPathOptions {
   readonly servables: Servables;
   readonly statistics: ModelStatistics;
+  /** How states are kept, by model. Default: the configuration's own defaults. */
+  readonly sequences?: ReadonlyMap<string, SequencesConfig>;
 }
+
+/** Many requests of one client that belong together. Dispose of it when it ends. */
+export interface InferStream extends Disposable {
+  /**
+   * Answers one request of the stream, as {@link InferPath.infer}. The first request for a model chooses the version for
+   * all of them; the state of a model that has one goes from each request to the next, which therefore wait for each other.
+   */
+  infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>>;
+}
+
+const DEFAULT_SEQUENCES: SequencesConfig = { idleTimeoutMs: 60_000, maxCount: 4_096 };
 
 /** The one way from a decoded request to its answer, for every protocol: lend, prepare, run, write, give back, count. */
 export class InferPath {
   readonly #options: InferPathOptions;
+  readonly #sequences = new Map<string, SequenceStates>();
 
   constructor(options: InferPathOptions) {
     this.#options = options;
@@ -53,36 +86,57 @@ export class InferPath {
     return servables.acquire(target.model, version);
   }
 
-  /**
-   * Answers one request. `prepare` reads it, for the version that will answer; what it throws is the request's outcome.
-   * Throws ServingError, or the reason of `context.signal`.
-   */
-  async infer<T = WireAnswer>(
-    target: InferTarget,
-    prepare: (servable: ServableView) => PreparedRequestOf<T>,
-    context: InferContext,
-  ): Promise<Inferred<T>> {
+  /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
+  async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
     using handle = this.acquire(target);
+    const mayGoOn = target.version === undefined && target.label === undefined;
+    const outcome = await this.#answer(handle, prepare, context, mayGoOn ? "any" : "this");
+    if (!("beganWith" in outcome)) return outcome;
+    // A sequence goes on with the version that it began with, also when another one is active by now.
+    using earlier = this.acquire({ model: target.model, version: outcome.beganWith });
+    return only(await this.#answer(earlier, prepare, context, "this"));
+  }
+
+  /** Begins a stream. */
+  openStream(): InferStream {
+    return new Stream(
+      (target) => this.acquire(target),
+      async (handle, prepare, context, place) => only(await this.#answer(handle, prepare, context, place)),
+    );
+  }
+
+  /** Forgets the states of a version that was unloaded. */
+  forget({ name, version }: ServableView["id"]): void {
+    this.#sequences.get(name)?.forgetVersion(version);
+  }
+
+  /** Frees the states of sequences that have been idle for too long; to be called now and then. */
+  forgetIdle(): void {
+    for (const states of this.#sequences.values()) states.forgetIdle();
+  }
+
+  async #answer<T>(
+    handle: ServableHandle,
+    prepare: Prepare<T>,
+    context: InferContext,
+    place: Place,
+  ): Promise<Inferred<T> | Elsewhere> {
     context.onServable?.(handle);
     const startMs = performance.now();
     try {
       const prepared = prepare(handle);
       const decodedMs = performance.now();
-      const outputs = prepared.outputs ?? handle.signature.outputs.map(({ name }) => name);
-      const rows = prepared.inputs[0]?.shape[0] ?? 1;
-      const { priority } = context;
-      const request = { inputs: prepared.inputs, outputs, ...(priority !== undefined && { priority }) };
-      const result = await handle.model.infer(request, context.signal);
+      const beganWith = place === "any" ? this.#versionOf(handle, prepared.sequence) : undefined;
+      if (beganWith !== undefined) return { beganWith };
+      const result = await this.#run(handle, prepared, context, place);
       context.signal.throwIfAborted();
       const inferredMs = performance.now();
       const answer = prepared.writeAnswer({ servable: handle, outputs: result.outputs });
       const endMs = performance.now();
       const timing = { ...result.timing, decodeMs: decodedMs - startMs, encodeMs: endMs - inferredMs };
-      this.#options.statistics.observeInference(
-        handle.id,
-        { ok: true, totalMs: endMs - startMs, rows, ...timing },
-        Date.now(),
-      );
+      const rows = prepared.inputs[0]?.shape[0] ?? 1;
+      const observation = { ok: true, totalMs: endMs - startMs, rows, ...timing } as const;
+      this.#options.statistics.observeInference(handle.id, observation, Date.now());
       return { answer, servable: handle, timing };
     } catch (error) {
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;
@@ -90,9 +144,130 @@ export class InferPath {
       throw error;
     }
   }
+
+  #run(
+    handle: ServableHandle,
+    prepared: PreparedRequestOf<unknown>,
+    context: InferContext,
+    place: Place,
+  ): Promise<InferenceResult> {
+    const { state, signature } = handle;
+    if (state.length > 0) return this.#runWithState(handle, prepared, context, place);
+    const outputs = prepared.outputs ?? signature.outputs.map(({ name }) => name);
+    return handle.model.infer(requestOf(prepared.inputs, outputs, context), context.signal);
+  }
+
+  async #runWithState(
+    handle: ServableHandle,
+    prepared: PreparedRequestOf<unknown>,
+    context: InferContext,
+    place: Place,
+  ): Promise<InferenceResult> {
+    const { state, signature } = handle;
+    const implied = typeof place === "object" ? place : undefined;
+    const position = prepared.sequence ?? implied?.position;
+    const states = prepared.sequence === undefined ? implied?.states : this.#statesOf(handle.id.name);
+    const names = signature.outputs.map(({ name }) => name);
+    const stateOutputs = new Set(state.map(({ output }) => output));
+    // Whoever lets the server keep the state has no use for it, unless they ask.
+    const wanted =
+      prepared.outputs ?? (position === undefined ? names : names.filter((name) => !stateOutputs.has(name)));
+    if (position === undefined || states === undefined) {
+      const inputs = withState(prepared.inputs, new Map(), signature, state);
+      return await handle.model.infer(requestOf(inputs, wanted, context), context.signal);
+    }
+    using turn = await states.take(position, handle.id, context.signal);
+    const inputs = withState(prepared.inputs, turn.tensors, signature, state);
+    const asked = [...wanted, ...[...stateOutputs].filter((name) => !wanted.includes(name))];
+    const { outputs, timing } = await handle.model.infer(requestOf(inputs, asked, context), context.signal);
+    turn.keep(nextState(outputs, state));
+    return { outputs: outputs.slice(0, wanted.length), timing };
+  }
+
+  /** The other version that a running sequence has to be answered by; undefined if there is none. */
+  #versionOf({ id, state }: ServableHandle, sequence: SequencePosition | undefined): number | undefined {
+    if (sequence === undefined || state.length === 0) return undefined;
+    const version = this.#statesOf(id.name).versionOf(sequence);
+    return version === id.version ? undefined : version;
+  }
+
+  #statesOf(model: string): SequenceStates {
+    let states = this.#sequences.get(model);
+    if (states === undefined) {
+      states = new SequenceStates(this.#options.sequences?.get(model) ?? DEFAULT_SEQUENCES, () => performance.now());
+      this.#sequences.set(model, states);
+    }
+    return states;
+  }
 }
 
-/** A prepared request whose answer has any form. */
-export type PreparedRequestOf<T> = Omit<PreparedRequest, "writeAnswer"> & {
-  readonly writeAnswer: (answer: Parameters<PreparedRequest["writeAnswer"]>[0]) => T;
-};
+function requestOf(
+  inputs: readonly Tensor[],
+  outputs: readonly string[],
+  { priority }: InferContext,
+): { inputs: readonly Tensor[]; outputs: readonly string[]; priority?: Priority } {
+  return { inputs, outputs, ...(priority !== undefined && { priority }) };
+}
+
+/**
+ * Where a request stands: `any` may be handed to the version that its sequence began with, `this` is answered by the
+ * version that was lent; in a stream, a request that names no sequence is in the stream's own.
+ */
+type Place = "any" | "this" | { readonly position: SequencePosition; readonly states: SequenceStates };
+
+/** The request belongs to a sequence that another version answers. */
+interface Elsewhere {
+  readonly beganWith: number;
+}
+
+function only<T>(outcome: Inferred<T> | Elsewhere): Inferred<T> {
+  if ("beganWith" in outcome) throw new Error("a request that has its place was sent elsewhere");
+  return outcome;
+}
+
+/** As long as a stream is open, so is its sequence. */
+const STREAM_SEQUENCES: SequencesConfig = { idleTimeoutMs: Number.POSITIVE_INFINITY, maxCount: 1 };
+
+type AnswerIn = <T>(
+  handle: ServableHandle,
+  prepare: Prepare<T>,
+  context: InferContext,
+  place: Place,
+) => Promise<Inferred<T>>;
+
+/** The versions that answer a stream, and its own sequences. */
+class Stream implements InferStream {
+  readonly #acquire: InferPath["acquire"];
+  readonly #answer: AnswerIn;
+  readonly #models = new Map<string, { handle: ServableHandle; states: SequenceStates; hasStarted: boolean }>();
+
+  constructor(acquire: InferPath["acquire"], answer: AnswerIn) {
+    this.#acquire = acquire;
+    this.#answer = answer;
+  }
+
+  async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
+    const key = `${target.model} ${target.version ?? ""} ${target.label ?? ""}`;
+    let model = this.#models.get(key);
+    if (model === undefined) {
+      const states = new SequenceStates(STREAM_SEQUENCES, () => 0);
+      model = { handle: this.#acquire(target), states, hasStarted: false };
+      this.#models.set(key, model);
+    }
+    const { handle, states } = model;
+    const position = { id: "stream", isStart: !model.hasStarted, isEnd: false };
+    const began = model;
+    const noting: Prepare<T> = (servable) => {
+      const prepared = prepare(servable);
+      // Only a request that can be read begins the sequence.
+      if (prepared.sequence === undefined) began.hasStarted = true;
+      return prepared;
+    };
+    return await this.#answer(handle, noting, context, { position, states });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { handle } of this.#models.values()) handle[Symbol.dispose]();
+    this.#models.clear();
+  }
+}
