@@ -1,26 +1,35 @@
-import type { Signature, Tensor, TensorSpec } from "../core/tensor.ts";
+import type { ServableView } from "../core/servable.ts";
+import type { Tensor, TensorSpec } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import type { CheckedRequest, InferRequest } from "./infer-request.ts";
+import { sequenceOf } from "./sequence-parameters.ts";
 import { describeShape, quoteName, quoteNames } from "./wording.ts";
 
+/** What a request is checked against. */
+export type RequestTarget = Pick<ServableView, "signature" | "state">;
+
 /**
- * Checks a request against the signature of the model that shall answer it, and puts its inputs into the signature's
- * order. Throws ServingError (InvalidArgument), which names the tensor, what was expected and what was got.
+ * Checks a request against the model that shall answer it, whatever the protocol: puts its inputs into the signature's
+ * order, and reads where it stands in a sequence. Inputs that are the model's state may be missing. Throws ServingError
+ * (InvalidArgument), which names the tensor, what was expected and what was got.
  */
-export function checkRequest(request: InferRequest, signature: Signature): CheckedRequest {
+export function checkRequest(request: InferRequest, { signature, state }: RequestTarget): CheckedRequest {
+  const sequence = sequenceOf(request.parameters);
   return {
     inputs: checkInputs(
       request.inputs.map(({ tensor }) => tensor),
       signature.inputs,
+      state,
     ),
     outputs: checkOutputs(
       request.outputs?.map(({ name }) => name),
       signature.outputs,
     ),
+    ...(sequence !== undefined && { sequence }),
   };
 }
 
-function checkInputs(given: readonly Tensor[], specs: readonly TensorSpec[]): Tensor[] {
+function checkInputs(given: readonly Tensor[], specs: readonly TensorSpec[], state: RequestTarget["state"]): Tensor[] {
   const byName = new Map<string, Tensor>();
   for (const tensor of given) {
     if (byName.has(tensor.name)) throw twice("input", tensor.name);
@@ -30,6 +39,7 @@ function checkInputs(given: readonly Tensor[], specs: readonly TensorSpec[]): Te
   for (const spec of specs) {
     const tensor = byName.get(spec.name);
     if (tensor === undefined) {
+      if (state.some(({ input }) => input === spec.name)) continue;
       const only = given.length === 0 ? "" : `, only ${quoteNames(given.map(({ name }) => name))}`;
       throw new ServingError(
         "InvalidArgument",
@@ -81,8 +91,8 @@ export function fitsShape(shape: readonly number[], spec: readonly number[]): bo
   return shape.length === spec.length && spec.every((length, axis) => length === -1 || length === shape[axis]);
 }
 
-function checkOutputs(wanted: readonly string[] | undefined, specs: readonly TensorSpec[]): string[] {
-  if (wanted === undefined) return specs.map(({ name }) => name);
+function checkOutputs(wanted: readonly string[] | undefined, specs: readonly TensorSpec[]): string[] | undefined {
+  if (wanted === undefined) return undefined;
   const known = new Set(specs.map(({ name }) => name));
   const seen = new Set<string>();
   for (const name of wanted) {

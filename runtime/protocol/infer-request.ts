@@ -1,7 +1,11 @@
 import type { Tensor } from "../core/tensor.ts";
+import type { SequencePosition } from "./dialect.ts";
+
+/** The value of a parameter; integers beyond 2^53 are bigint, so that two of them stay different. */
+export type ParameterValue = string | number | bigint | boolean;
 
 /** Parameters of a request, an input or an output; the object has no prototype. */
-export type Parameters = Readonly<Record<string, string | number | boolean>>;
+export type Parameters = Readonly<Record<string, ParameterValue>>;
 
 /** A request for inference, whatever dialect it came in. */
 export interface InferRequest {
@@ -25,10 +29,11 @@ export interface RequestedOutput {
 
 /** A request that fits a model. */
 export interface CheckedRequest {
-  /** In the order of the signature. */
+  /** In the order of the signature; those that are a model's state may be missing. */
   readonly inputs: readonly Tensor[];
-  /** Names of the outputs wanted, in the order of the answer. */
-  readonly outputs: readonly string[];
+  /** Names of the outputs wanted, in the order of the answer; undefined where the request names none. */
+  readonly outputs: readonly string[] | undefined;
+  readonly sequence?: SequencePosition;
 }
 
 /** An answer, for any dialect to write. */

@@ -1,33 +1,28 @@
 import { ServingError } from "../errors.ts";
 import type { WireRequest } from "./dialect.ts";
 
+const JSON_TYPES: ReadonlySet<string> = new Set(["application/json", "application/x-www-form-urlencoded"]);
+const JSON_OR_BINARY_TYPES: ReadonlySet<string> = new Set([...JSON_TYPES, "application/octet-stream"]);
+
 /**
- * Checks the headers that describe a body of JSON. No media type counts as JSON, and so does that of HTML forms: it is
- * what `curl -d` sends of itself, and a body that is not JSON is refused anyway. Throws ServingError.
+ * Checks the media type of a body of JSON. None at all counts as JSON, and so does that of HTML forms: it is what
+ * `curl -d` sends of itself, and a body that is not JSON is refused anyway. Throws ServingError (UnsupportedMediaType).
  */
 export function checkJsonHead({ header }: Pick<WireRequest, "header">): void {
-  if (header("inference-header-content-length") !== undefined) {
-    throw new ServingError(
-      "Unimplemented",
-      "Inference-Header-Content-Length: this server does not have binary tensor data: expected all data in JSON",
-    );
-  }
-  checkMediaType(header("content-type"));
-  const encoding = header("content-encoding");
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    throw new ServingError(
-      "UnsupportedMediaType",
-      "Content-Encoding: expected none, because this server does not decompress bodies, got another",
-    );
-  }
+  checkMediaType(header("content-type"), JSON_TYPES);
+  checkEncoding(header("content-encoding"));
 }
 
-const ACCEPTED_TYPES = new Set(["application/json", "application/x-www-form-urlencoded"]);
+/** The same for JSON that may have binary data behind it. Clients name the type of bytes for JSON alone, too. */
+export function checkJsonOrBinaryHead({ header }: Pick<WireRequest, "header">): void {
+  checkMediaType(header("content-type"), JSON_OR_BINARY_TYPES);
+  checkEncoding(header("content-encoding"));
+}
 
-function checkMediaType(header: string | undefined): void {
+function checkMediaType(header: string | undefined, accepted: ReadonlySet<string>): void {
   if (header === undefined || header === "application/json") return;
   const [type = "", ...parameters] = header.toLowerCase().split(";");
-  if (!ACCEPTED_TYPES.has(type.trim())) {
+  if (!accepted.has(type.trim())) {
     throw new ServingError("UnsupportedMediaType", "Content-Type: expected application/json, got another");
   }
   for (const parameter of parameters) {
@@ -36,4 +31,12 @@ function checkMediaType(header: string | undefined): void {
       throw new ServingError("UnsupportedMediaType", "Content-Type: expected charset utf-8, got another");
     }
   }
+}
+
+function checkEncoding(header: string | undefined): void {
+  if (header === undefined || header.toLowerCase() === "identity") return;
+  throw new ServingError(
+    "UnsupportedMediaType",
+    "Content-Encoding: expected none, because this server does not decompress bodies, got another",
+  );
 }

@@ -102,6 +102,6 @@ function finite(value: number, tensor: Tensor): number {
   if (Number.isFinite(value)) return value;
   throw new ServingError(
     "InvalidArgument",
-    `output ${JSON.stringify(tensor.name)}: expected finite numbers, got NaN or Infinity from the model, which JSON cannot carry`,
+    `output ${JSON.stringify(tensor.name)}: expected finite numbers, got NaN or Infinity from the model, which JSON cannot carry: ask for binary data (binary_data_output) of the Open Inference Protocol`,
   );
 }

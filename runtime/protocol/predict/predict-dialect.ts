@@ -8,8 +8,9 @@ export const PREDICT_DIALECT: Dialect = {
   name: "predict",
   protocol: "predict",
   checkHead: checkJsonHead,
-  prepare: ({ body }, { signature }) => {
-    const { input, output, isInstance } = readPredictRequest(body, signature);
+  prepare: ({ body }, { signature, state }) => {
+    const inputs = signature.inputs.filter(({ name }) => !state.some((binding) => binding.input === name));
+    const { input, output, isInstance } = readPredictRequest(body, { ...signature, inputs });
     return {
       inputs: [input],
       outputs: [output],

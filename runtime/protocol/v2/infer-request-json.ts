@@ -1,29 +1,34 @@
 import { DATATYPES, type Datatype, type Tensor } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
-import type { InferRequest, InputTensor, Parameters, RequestedOutput } from "../infer-request.ts";
+import type { InferRequest, InputTensor, Parameters, ParameterValue, RequestedOutput } from "../infer-request.ts";
 import { JsonScanner } from "../json/json-scanner.ts";
 import { MAX_RANK, scanTensorData } from "../json/tensor-data.ts";
 import { describeShape, quoteName } from "../wording.ts";
-import { refuseUnsupported } from "./unsupported-parameters.ts";
+import type { BinaryPart } from "./binary-part.ts";
+import { readRawTensor, type RawTensorHead } from "./raw-tensor.ts";
+import { refuseSharedMemory } from "./shared-memory.ts";
 
 /** A request has at most so many inputs, and as many outputs. */
 export const MAX_TENSORS = 64;
 
+/** Characters of the least INT64, which are as many as those of the greatest UINT64. */
+const LONGEST_INTEGER = 20;
+
 const DATATYPE_NAMES = Object.keys(DATATYPES).join(", ");
 
 /**
- * Reads the body of a v2 request for inference, in JSON. Members that the protocol does not know are ignored, as other
- * servers do; null counts as absent for those that are optional. Throws ServingError: InvalidArgument, or Unimplemented
- * for a part of the protocol that this server does not have.
+ * Reads the JSON of a v2 request for inference; inputs that are not in it are taken from `binary`, the part of the body
+ * behind it. Members that the protocol does not know are ignored, as other servers do; null counts as absent for those
+ * that are optional. Throws ServingError (InvalidArgument).
  */
-export function readInferRequest(body: Uint8Array): InferRequest {
+export function readInferRequest(body: Uint8Array, binary?: BinaryPart): InferRequest {
   const scanner = new JsonScanner(body);
   let id: string | undefined;
   let parameters: Parameters = NO_PARAMETERS;
   let inputs: InputTensor[] | undefined;
   let outputs: RequestedOutput[] | undefined;
   scanner.readObject("request", (key) => {
-    if (key === "inputs") inputs = readInputs(scanner);
+    if (key === "inputs") inputs = readInputs(scanner, binary);
     else if (key === "id") id = readOptional(scanner, () => scanner.readString("id"));
     else if (key === "parameters") parameters = readParameters(scanner, "parameters");
     else if (key === "outputs") outputs = readOptional(scanner, () => readOutputs(scanner));
@@ -31,7 +36,7 @@ export function readInferRequest(body: Uint8Array): InferRequest {
   });
   scanner.expectEnd();
   if (inputs === undefined) throw missing("request", "inputs", "an array of tensors");
-  refuseUnsupported("parameters", parameters);
+  binary?.expectEnd();
   return { id, parameters, inputs, outputs };
 }
 
@@ -47,23 +52,31 @@ function readOptional<T>(scanner: JsonScanner, read: () => T): T | undefined {
 
 function readParameters(scanner: JsonScanner, what: string): Parameters {
   if (scanner.passNull()) return NO_PARAMETERS;
-  const parameters = Object.create(null) as Record<string, string | number | boolean>;
+  const parameters = Object.create(null) as Record<string, ParameterValue>;
   scanner.readObject(what, (key) => {
     if (scanner.passNull()) return;
     const next = scanner.peek();
     if (next === 0x5b || next === 0x7b) {
       throw scanner.mismatch(`${what}.${quoteName(key)}`, "a string, a number or a boolean");
     }
-    parameters[key] = scanner.readValue(`${what}.${quoteName(key)}`) as string | number | boolean;
+    const value = scanner.readValue(`${what}.${quoteName(key)}`) as string | number | boolean;
+    parameters[key] = typeof value === "number" ? exactNumber(value, scanner) : value;
   });
   return parameters;
 }
 
-function readInputs(scanner: JsonScanner): InputTensor[] {
+/** The number read last: integers that a double would round stay what they are. */
+function exactNumber(value: number, scanner: JsonScanner): number | bigint {
+  const { isPlainInteger, start, end } = scanner.number;
+  if (!isPlainInteger || Number.isSafeInteger(value) || end - start > LONGEST_INTEGER) return value;
+  return BigInt(scanner.numberText());
+}
+
+function readInputs(scanner: JsonScanner, binary: BinaryPart | undefined): InputTensor[] {
   const inputs: InputTensor[] = [];
   scanner.readArray("inputs", (index) => {
     if (index === MAX_TENSORS) throw tooMany("inputs");
-    inputs.push(readInput(scanner, `inputs[${index}]`));
+    inputs.push(readInput(scanner, `inputs[${index}]`, binary));
   });
   return inputs;
 }
@@ -72,7 +85,9 @@ function tooMany(what: string): ServingError {
   return new ServingError("InvalidArgument", `${what}: expected at most ${MAX_TENSORS} tensors, got more`);
 }
 
-function readInput(scanner: JsonScanner, place: string): InputTensor {
+// One function, because its parts share what of the tensor is known so far.
+// oxlint-disable-next-line complexity
+function readInput(scanner: JsonScanner, place: string, binary: BinaryPart | undefined): InputTensor {
   let name: string | undefined;
   let datatype: Datatype | undefined;
   let shape: readonly number[] | undefined;
@@ -96,10 +111,14 @@ function readInput(scanner: JsonScanner, place: string): InputTensor {
     } else scanner.skipValue(`${label()}: ${quoteName(key)}`);
   });
   if (name === undefined) throw missing(place, "name", "a string");
-  refuseUnsupported(label(), parameters);
+  refuseSharedMemory(label(), parameters);
   if (datatype === undefined) throw missing(label(), "datatype", "a string");
   if (shape === undefined) throw missing(label(), "shape", "an array of integers");
-  if (skippedAt !== undefined) {
+  const sizeBytes = parameters["binary_data_size"];
+  if (sizeBytes !== undefined) {
+    if (data !== undefined || skippedAt !== undefined) throw bothForms(label());
+    data = readBinary({ label: label(), datatype, shape }, sizeBytes, binary);
+  } else if (skippedAt !== undefined) {
     const after = scanner.position;
     scanner.position = skippedAt;
     data = readData(scanner, label(), { datatype, shape });
@@ -110,9 +129,35 @@ function readInput(scanner: JsonScanner, place: string): InputTensor {
   return { tensor: { name, datatype, shape, data } as Tensor, parameters };
 }
 
+function bothForms(label: string): ServingError {
+  return new ServingError("InvalidArgument", `${label}: expected either "data" or binary_data_size, got both`);
+}
+
+function readBinary(head: RawTensorHead, sizeBytes: ParameterValue, binary: BinaryPart | undefined): Tensor["data"] {
+  if (typeof sizeBytes !== "number" || !Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
+    throw new ServingError(
+      "InvalidArgument",
+      `${head.label}: parameters.binary_data_size: expected a number of bytes, got another value`,
+    );
+  }
+  if (binary === undefined) {
+    throw new ServingError(
+      "InvalidArgument",
+      `${head.label}: binary_data_size: expected the header Inference-Header-Content-Length, got none`,
+    );
+  }
+  return readRawTensor(head, binary.take(head.label, sizeBytes));
+}
+
 function readDatatype(scanner: JsonScanner, label: string): Datatype {
   const word = scanner.readString(`${label}: datatype`);
   if (isDatatype(word)) return word;
+  if (word === "BF16") {
+    throw new ServingError(
+      "InvalidArgument",
+      `${label}: datatype: BF16 is not supported by the engine: expected one of ${DATATYPE_NAMES}, such as FP16 or FP32`,
+    );
+  }
   throw new ServingError(
     "InvalidArgument",
     `${label}: datatype: expected one of ${DATATYPE_NAMES}, got ${quoteName(word)}`,
@@ -196,7 +241,7 @@ function readOutputs(scanner: JsonScanner): RequestedOutput[] {
       else scanner.skipValue(`${place}: ${quoteName(key)}`);
     });
     if (name === undefined) throw missing(place, "name", "a string");
-    refuseUnsupported(`output ${quoteName(name)}`, parameters);
+    refuseSharedMemory(`output ${quoteName(name)}`, parameters);
     outputs.push({ name, parameters });
   });
   return outputs;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
-import { checkRequest } from "../../../../runtime/protocol/check-request.ts";
+import { checkRequest, type RequestTarget } from "../../../../runtime/protocol/check-request.ts";
+import type { Parameters } from "../../../../runtime/protocol/infer-request.ts";
 
 const SIGNATURE: Signature = {
   inputs: [
@@ -15,23 +16,67 @@ const SIGNATURE: Signature = {
 const image: Tensor = { name: "image", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) };
 const mask: Tensor = { name: "mask", datatype: "BOOL", shape: [], data: new Uint8Array(1) };
 
-function check(tensors: readonly Tensor[], outputs?: readonly string[]): ReturnType<typeof checkRequest> {
+function check(
+  tensors: readonly Tensor[],
+  outputs?: readonly string[],
+  { state = [], requestParameters = {} }: { state?: RequestTarget["state"]; requestParameters?: Parameters } = {},
+): ReturnType<typeof checkRequest> {
   const parameters = {};
   return checkRequest(
     {
       id: undefined,
-      parameters,
+      parameters: requestParameters,
       inputs: tensors.map((tensor) => ({ tensor, parameters })),
       outputs: outputs?.map((name) => ({ name, parameters })),
     },
-    SIGNATURE,
+    { signature: SIGNATURE, state },
   );
 }
 
 test("inputs are put into the model's order, outputs into the client's", () => {
-  expect(check([mask, image])).toEqual({ inputs: [image, mask], outputs: ["label", "score"] });
+  expect(check([mask, image])).toEqual({ inputs: [image, mask], outputs: undefined });
   expect(check([image, mask], ["score", "label"]).outputs).toEqual(["score", "label"]);
   expect(check([image, mask], ["score"]).outputs).toEqual(["score"]);
+});
+
+test("inputs that are the model's state may be missing, others may not", () => {
+  const state = [{ input: "mask", output: "label" }];
+  expect(check([image], undefined, { state }).inputs).toEqual([image]);
+  expect(check([mask, image], undefined, { state }).inputs).toEqual([image, mask]);
+  expect(() => check([mask], undefined, { state })).toThrow('got no "image", only "mask"');
+});
+
+describe("the place in a sequence", () => {
+  const sequence = (requestParameters: Parameters): unknown =>
+    check([image, mask], undefined, { requestParameters }).sequence;
+
+  test.each([
+    [{}, undefined],
+    [{ sequence_id: 0, sequence_start: false, sequence_end: false }, undefined],
+    [{ sequence_id: "" }, undefined],
+    [{ sequence_id: 7 }, { id: "7", isStart: false, isEnd: false }],
+    [
+      { sequence_id: 2n ** 64n - 1n, sequence_start: true },
+      { id: "18446744073709551615", isStart: true, isEnd: false },
+    ],
+    [
+      { sequence_id: "call-1", sequence_end: true },
+      { id: "call-1", isStart: false, isEnd: true },
+    ],
+  ])("%o", (parameters, expected) => {
+    expect(sequence(parameters as Parameters)).toEqual(expected);
+  });
+
+  test.each([
+    [{ sequence_start: true }, 'expected "sequence_id" beside'],
+    [{ sequence_id: 1.5 }, "sequence_id: expected an integer above 0 or a text"],
+    [{ sequence_id: -1 }, "sequence_id: expected an integer above 0 or a text"],
+    [{ sequence_id: true }, "sequence_id: expected an integer above 0 or a text"],
+    [{ sequence_id: "x".repeat(257) }, "at most 256 characters"],
+    [{ sequence_id: 1, sequence_end: 1 }, "sequence_end: expected true or false, got a number"],
+  ])("%o is refused", (parameters, message) => {
+    expect(() => sequence(parameters)).toThrow(message);
+  });
 });
 
 describe("what does not fit is refused by name", () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Tensor } from "../../../../../runtime/core/tensor.ts";
-import { writeInferResponse } from "../../../../../runtime/protocol/v2/infer-response-json.ts";
+import { writeInferResponse } from "../../../../../runtime/protocol/v2/infer-response.ts";
 
 function write(outputs: readonly Tensor[], id?: string): string {
-  return writeInferResponse({ model: 'm"ü', version: 12, id, outputs }).toString();
+  return String(writeInferResponse({ model: 'm"ü', version: 12, id, outputs }).body);
 }
 
 describe("an answer", () => {
@@ -43,7 +43,8 @@ test.each([
   expect(() => write([output])).toThrow(
     expect.objectContaining({
       code: "InvalidArgument",
-      message: 'output "y": expected finite numbers, got NaN or Infinity from the model, which JSON cannot carry',
+      message:
+        'output "y": expected finite numbers, got NaN or Infinity from the model, which JSON cannot carry: ask for binary data (binary_data_output) of the Open Inference Protocol',
     }),
   );
 });
