@@ -1,0 +1,84 @@
+import type { BenchModelName } from "./bench-models.ts";
+import type { LoadCaseName } from "./load-cases.ts";
+import type { PeerName } from "./peers/peer.ts";
+import type { Encoding } from "./wire/encoding.ts";
+
+/** One round of one server under a closed loop. */
+export interface LoadRound {
+  /** User and system time of all of the server's processes, by answered request. */
+  readonly cpuMsPerRequest: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly residentBytes: number;
+  /** Requests that were not answered with success. */
+  readonly failed: number;
+  /** Near 1 the generator is what limits the requests per second; CPU per request holds all the same. */
+  readonly generatorCpuShare: number;
+}
+
+/** All rounds of a server in one case; rounds of different servers with the same index were taken one after the other. */
+export interface ServerLoad {
+  /** What it was asked in; may differ from the case's, for a server that does not speak that. */
+  readonly encoding: Encoding;
+  readonly rounds: readonly LoadRound[];
+}
+
+/** Starts of a server with a model. */
+export interface ServerStart {
+  /** To the end of the first answer. */
+  readonly startMs: readonly number[];
+  /** After the first answer. */
+  readonly residentBytes: readonly number[];
+}
+
+/** Lockstep at half of what it can. */
+export interface LatencyRound {
+  /** One request at a time, nothing else. */
+  readonly unloadedP50Ms: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Requests without success, or without an answer at all. */
+  readonly failed: number;
+}
+
+/** Lockstep when three times as much arrives as it can answer. */
+export interface OverloadRound {
+  readonly peakPerSecond: number;
+  readonly offeredPerSecond: number;
+  readonly goodputPerSecond: number;
+  readonly rejectedPerSecond: number;
+  /** NaN if nothing was rejected. */
+  readonly rejectionP99Ms: number;
+  readonly goodP99Ms: number;
+  /** Requests that ended in any other way, or not at all. */
+  readonly lost: number;
+}
+
+/** Decoding one tensor of FP32 in JSON, microseconds each. */
+export interface DecodeRound {
+  readonly lockstepUs: number;
+  readonly jsonParseUs: number;
+}
+
+/** Something that was to be measured and could not be. */
+export interface Skipped {
+  readonly what: string;
+  readonly why: string;
+}
+
+/** What a run has measured so far. */
+export interface Results {
+  readonly loads: Partial<Record<LoadCaseName, Partial<Record<PeerName, ServerLoad>>>>;
+  /** Rows per CPU second of onnxruntime alone, by model and rows of a run. */
+  readonly limits: Partial<Record<BenchModelName, Readonly<Record<number, readonly number[]>>>>;
+  readonly starts: Partial<Record<BenchModelName, Partial<Record<PeerName, ServerStart>>>>;
+  readonly latency: Partial<Record<LoadCaseName, readonly LatencyRound[]>>;
+  readonly overload: readonly OverloadRound[];
+  /** Of Lockstep's serving thread with the CNN under load. */
+  readonly eventLoopDelayP99Ms: readonly number[];
+  /** By number of elements. */
+  readonly decode: Readonly<Record<number, readonly DecodeRound[]>>;
+  readonly skipped: readonly Skipped[];
+}
