@@ -1,36 +1,143 @@
+import type { ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
+import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { requestIdOf } from "./request-head.ts";
 import { errorAnswer } from "./respond.ts";
+import { answerBatch } from "./stream-batch.ts";
+import type { StreamContext } from "./stream-context.ts";
+import { StreamExchange } from "./stream-exchange.ts";
+import { answerStream } from "./stream-infer.ts";
 import { answerUnread } from "./unread-body.ts";
+
+const MEDIA_TYPES: ReadonlySet<string> = new Set([
+  "application/x-ndjson",
+  "application/jsonl",
+  "application/json",
+  "application/x-www-form-urlencoded",
+]);
+const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "deflate"]);
+/** How long a client of a stream may send nothing, in ms. */
+const IDLE_TIMEOUT_MS = 300_000;
 
 /** Answers exchanges that carry many requests: streams, and batches without end. */
 export class StreamHandler {
+  readonly #options: HttpServerOptions;
   readonly #limits: HttpLimits;
   readonly #isDraining: () => boolean;
+  readonly #exchanges = new Map<ServerResponse, StreamExchange>();
+  readonly #ending = new AbortController();
 
-  constructor(_options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
+  constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
+    this.#options = options;
     this.#limits = limits;
     this.#isDraining = isDraining;
   }
 
+  /** Whether this response belongs to a stream, whose request may take as long as it likes. */
+  has(response: ServerResponse): boolean {
+    return this.#exchanges.has(response);
+  }
+
   /** Answers an exchange, whatever happens; never throws. {@link end} must be called when the response is closed. */
-  handle({ request, response, expectsContinue }: Exchange, _route: InferenceRoute): void {
-    const error = new ServingError("Unimplemented", "path: expected an inference of one request, got a stream");
-    const answer = errorAnswer(error, { "x-request-id": requestIdOf(request.headers) });
-    const options = { isLast: this.#isDraining(), lingerMs: this.#limits.lingerMs, expectsContinue };
-    void answerUnread({ request, response }, answer, options);
+  handle(exchange: Exchange, route: InferenceRoute): void {
+    void this.#run(exchange, route);
   }
 
   /** The response is written, or its connection closed. Idempotent. */
-  end(_response: Exchange["response"]): void {
-    // Nothing is kept of exchanges that are refused.
+  end(response: ServerResponse): void {
+    const exchange = this.#exchanges.get(response);
+    this.#exchanges.delete(response);
+    exchange?.abort(new ServingError("Cancelled", "the client closed the connection"));
   }
 
-  /** Aborts all exchanges. */
-  abortAll(_reason: ServingError): void {
-    // There are none.
+  /** Lets batches end where they are, for another replica to go on with; streams go on. */
+  beginDrain(): void {
+    this.#ending.abort();
   }
+
+  /** Ends all exchanges. */
+  abortAll(reason: ServingError): void {
+    for (const exchange of this.#exchanges.values()) exchange.abort(reason);
+  }
+
+  async #run(exchange: Exchange, route: InferenceRoute): Promise<void> {
+    const requestId = requestIdOf(exchange.request.headers);
+    using stream = this.#options.path.openStream();
+    let begun: { readonly context: StreamContext; readonly firstRow: number } | undefined;
+    try {
+      begun = this.#begin(exchange, route, stream, requestId);
+    } catch (thrown) {
+      const answer = errorAnswer(ServingError.from(thrown), { "x-request-id": requestId }, route.dialect.writeError);
+      const options = {
+        isLast: this.#isDraining(),
+        lingerMs: this.#limits.lingerMs,
+        expectsContinue: exchange.expectsContinue,
+      };
+      await answerUnread(exchange, answer, options);
+      return;
+    }
+    const { context, firstRow } = begun;
+    try {
+      if (route.mode === "batch") await answerBatch(context, firstRow);
+      else await answerStream(context);
+      await context.exchange.end();
+    } catch (thrown) {
+      const error = ServingError.from(thrown);
+      await context.exchange.end(error.code === "Cancelled" ? undefined : context.framing.frame(errorItem(error)));
+    }
+  }
+
+  /** Checks what can be checked before the body is read, and sends the head. Throws ServingError. */
+  #begin(
+    exchange: Exchange,
+    route: InferenceRoute,
+    stream: StreamContext["stream"],
+    requestId: string,
+  ): { context: StreamContext; firstRow: number } {
+    const { headers, url = "" } = exchange.request;
+    checkHead(headers["content-type"], headers["content-encoding"]);
+    const firstRow = route.mode === "batch" ? offsetOf(url) : 0;
+    const target = { model: route.model ?? "", version: route.version, label: route.label };
+    const servable = stream.lend(target);
+    const { lingerMs } = this.#limits;
+    const streamed = new StreamExchange(exchange, { idleTimeoutMs: IDLE_TIMEOUT_MS, lingerMs });
+    this.#exchanges.set(exchange.response, streamed);
+    const framing = framingOf(headers.accept);
+    streamed.begin(framing, {
+      "x-request-id": requestId,
+      "x-lockstep-model-name": servable.id.name,
+      "x-lockstep-model-version": String(servable.id.version),
+      "x-lockstep-model-digest": servable.digest,
+      ...(this.#isDraining() && { connection: "close" }),
+    });
+    const options = this.#options;
+    const limits = this.#limits;
+    const context = { exchange: streamed, options, limits, route, target, framing, stream, servable };
+    return { context: { ...context, ending: this.#ending.signal }, firstRow };
+  }
+}
+
+function checkHead(type: string | undefined, encoding: string | undefined): void {
+  const [media = ""] = type?.toLowerCase().split(";") ?? [];
+  if (media !== "" && !MEDIA_TYPES.has(media.trim())) {
+    throw new ServingError(
+      "UnsupportedMediaType",
+      "Content-Type: expected application/x-ndjson, one request or row on each line, got another",
+    );
+  }
+  if (encoding !== undefined && !ENCODINGS.has(encoding.toLowerCase())) {
+    throw new ServingError("UnsupportedMediaType", "Content-Encoding: expected gzip or deflate, got another");
+  }
+}
+
+/** The number of the first row to answer: `?offset=N`, by default 0. */
+function offsetOf(target: string): number {
+  const query = new URLSearchParams(target.split("?", 2)[1] ?? "");
+  const text = query.get("offset");
+  if (text === null) return 0;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new ServingError("InvalidArgument", "offset: expected the number of a row, 0 or greater, got another");
 }

@@ -59,8 +59,10 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
 }
 
-/** Many requests of one client that belong together. Dispose of it when it ends. */
+/** Many requests of one client that belong together. Dispose of it when all of them have ended. */
 export interface InferStream extends Disposable {
+  /** Chooses the version that will answer, before there is a request. Throws ServingError (NotFound, Unavailable). */
+  lend(target: InferTarget): ServableHandle;
   /**
    * Answers one request of the stream, as {@link InferPath.infer}. The first request for a model chooses the version for
    * all of them; the state of a model that has one goes from each request to the next, which therefore wait for each other.
@@ -228,6 +230,12 @@ function only<T>(outcome: Inferred<T> | Elsewhere): Inferred<T> {
 /** As long as a stream is open, so is its sequence. */
 const STREAM_SEQUENCES: SequencesConfig = { idleTimeoutMs: Number.POSITIVE_INFINITY, maxCount: 1 };
 
+interface StreamedModel {
+  readonly handle: ServableHandle;
+  readonly states: SequenceStates;
+  hasStarted: boolean;
+}
+
 type AnswerIn = <T>(
   handle: ServableHandle,
   prepare: Prepare<T>,
@@ -239,7 +247,7 @@ type AnswerIn = <T>(
 class Stream implements InferStream {
   readonly #acquire: InferPath["acquire"];
   readonly #answer: AnswerIn;
-  readonly #models = new Map<string, { handle: ServableHandle; states: SequenceStates; hasStarted: boolean }>();
+  readonly #models = new Map<string, StreamedModel>();
 
   constructor(acquire: InferPath["acquire"], answer: AnswerIn) {
     this.#acquire = acquire;
@@ -247,6 +255,23 @@ class Stream implements InferStream {
   }
 
   async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
+    const model = this.#modelOf(target);
+    const { handle, states } = model;
+    const position = { id: "stream", isStart: !model.hasStarted, isEnd: false };
+    const noting: Prepare<T> = (servable) => {
+      const prepared = prepare(servable);
+      // Only a request that can be read begins the sequence.
+      if (prepared.sequence === undefined) model.hasStarted = true;
+      return prepared;
+    };
+    return await this.#answer(handle, noting, context, { position, states });
+  }
+
+  lend(target: InferTarget): ServableHandle {
+    return this.#modelOf(target).handle;
+  }
+
+  #modelOf(target: InferTarget): StreamedModel {
     const key = `${target.model} ${target.version ?? ""} ${target.label ?? ""}`;
     let model = this.#models.get(key);
     if (model === undefined) {
@@ -254,16 +279,7 @@ class Stream implements InferStream {
       model = { handle: this.#acquire(target), states, hasStarted: false };
       this.#models.set(key, model);
     }
-    const { handle, states } = model;
-    const position = { id: "stream", isStart: !model.hasStarted, isEnd: false };
-    const began = model;
-    const noting: Prepare<T> = (servable) => {
-      const prepared = prepare(servable);
-      // Only a request that can be read begins the sequence.
-      if (prepared.sequence === undefined) began.hasStarted = true;
-      return prepared;
-    };
-    return await this.#answer(handle, noting, context, { position, states });
+    return model;
   }
 
   [Symbol.dispose](): void {

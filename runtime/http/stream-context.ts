@@ -1,0 +1,69 @@
+import type { InferenceRoute } from "../protocol/dialect.ts";
+import type { ItemFraming } from "../protocol/stream/item-framing.ts";
+import type { InferStream, InferTarget } from "../serving/infer-path.ts";
+import type { ServableHandle } from "../core/servable.ts";
+import { ServingError, type ErrorCode } from "../errors.ts";
+import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
+import type { StreamExchange } from "./stream-exchange.ts";
+
+/** Timers of a longer time would go off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** What the loops that answer a stream work with. */
+export interface StreamContext {
+  readonly exchange: StreamExchange;
+  readonly options: HttpServerOptions;
+  readonly limits: HttpLimits;
+  readonly route: InferenceRoute;
+  readonly target: InferTarget;
+  readonly framing: ItemFraming;
+  readonly stream: InferStream;
+  /** The version that answers all of it. */
+  readonly servable: ServableHandle;
+  /** Aborts when the replica drains and the stream should come to an end of its own. */
+  readonly ending: AbortSignal;
+}
+
+/**
+ * Does one piece of a stream's work as a request of its own: admitted, with a deadline, counted. `work` gets the signal
+ * that ends it. Throws ServingError.
+ */
+export async function asRequest<T>(
+  { exchange, options, servable }: StreamContext,
+  protocol: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const startMs = performance.now();
+  const deadline = new AbortController();
+  const timer = setTimeout(
+    () => {
+      deadline.abort(
+        new ServingError("DeadlineExceeded", `answer: expected within ${options.requestTimeoutMs} ms, got none`),
+      );
+    },
+    Math.min(options.requestTimeoutMs, LONGEST_TIMER_MS),
+  );
+  let code: ErrorCode | "OK" = "OK";
+  let isAdmitted = false;
+  try {
+    options.admission.enter();
+    isAdmitted = true;
+    return await work(AbortSignal.any([exchange.signal, deadline.signal]));
+  } catch (thrown) {
+    const error = ServingError.from(thrown);
+    code = error.code;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    if (isAdmitted) options.admission.leave();
+    const { name: model, version } = servable.id;
+    options.metrics.observeRequest({ model, version, protocol, code, durationMs: performance.now() - startMs });
+  }
+}
+
+/** Logs what is a fault of ours. */
+export function logInternal({ options, servable }: StreamContext, error: ServingError): void {
+  if (error.code !== "Internal") return;
+  const { name: model, version } = servable.id;
+  options.logger.error({ model, version, err: error.cause ?? error }, "a request of a stream failed");
+}

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Readable } from "node:stream";
+import { createGunzip, createInflate } from "node:zlib";
+import { ServingError } from "../errors.ts";
+import type { ItemFraming } from "../protocol/stream/item-framing.ts";
+import { discardBody } from "./request-body.ts";
+import type { Exchange } from "./inference-handler.ts";
+
+/** Between two signs of life to a client that reads events. */
+const HEARTBEAT_MS = 15_000;
+
+export interface StreamLimits {
+  /** How long nothing may come from the client, in ms. */
+  readonly idleTimeoutMs: number;
+  /** How long the rest of a body is read that nobody wants, in ms. */
+  readonly lingerMs: number;
+}
+
+/** An exchange whose request and response are both without end: read and written piece by piece, at the reader's pace. */
+export class StreamExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #limits: StreamLimits;
+  readonly #abort = new AbortController();
+  #heartbeat: NodeJS.Timeout | undefined;
+
+  constructor({ request, response, expectsContinue }: Exchange, limits: StreamLimits) {
+    this.request = request;
+    this.response = response;
+    this.#limits = limits;
+    if (expectsContinue) response.writeContinue();
+  }
+
+  /** Aborts when the client goes away, or the server stops; its reason is a ServingError. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(reason: ServingError): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(reason);
+  }
+
+  /** Sends the head, so that a client that waits for it before it sends more goes on. */
+  begin(framing: ItemFraming, headers: OutgoingHttpHeaders): void {
+    this.response.writeHead(200, {
+      ...headers,
+      "content-type": framing.contentType,
+      // Proxies that gather answers would hold them back.
+      "cache-control": "no-store",
+      "x-accel-buffering": "no",
+    });
+    this.response.flushHeaders();
+    const { heartbeat } = framing;
+    if (heartbeat === undefined) return;
+    this.#heartbeat = setInterval(() => {
+      if (!this.response.writableNeedDrain) this.response.write(heartbeat);
+    }, HEARTBEAT_MS).unref();
+  }
+
+  /** Writes, and resolves when the client has room for more. Rejects with the reason of {@link signal}. */
+  async write(bytes: Buffer): Promise<void> {
+    this.signal.throwIfAborted();
+    this.#heartbeat?.refresh();
+    if (this.response.write(bytes)) return;
+    try {
+      await once(this.response, "drain", { signal: this.signal });
+    } catch {
+      this.signal.throwIfAborted();
+      throw gone();
+    }
+  }
+
+  /**
+   * The pieces of the body, decompressed. Reads no further than they are asked for. Throws ServingError: RequestTimeout if
+   * none comes for too long, Cancelled if the client goes away, InvalidArgument if it cannot be decompressed, or the
+   * reason of {@link signal}.
+   */
+  async *pieces(): AsyncGenerator<Buffer> {
+    const source = this.#decompressed();
+    const pieces = source.iterator({ destroyOnReturn: false });
+    for (;;) {
+      const next = await this.#orTimedOut(pieces.next());
+      if (next.done === true) return;
+      yield next.value as Buffer;
+    }
+  }
+
+  /** Ends the response. The rest of the request is read for a moment, so that the client sees the end, and not a reset. */
+  async end(last?: Buffer): Promise<void> {
+    clearInterval(this.#heartbeat);
+    if (this.response.destroyed) return;
+    this.response.end(last);
+    if (this.request.complete || this.request.destroyed) return;
+    await discardBody(this.request, this.#limits.lingerMs);
+    if (!this.request.complete) this.request.destroy();
+  }
+
+  #decompressed(): Readable {
+    const encoding = this.request.headers["content-encoding"]?.toLowerCase() ?? "identity";
+    if (encoding === "identity") return this.request;
+    const unzip = encoding === "deflate" ? createInflate() : createGunzip();
+    this.request
+      .on("error", (error) => unzip.destroy(error))
+      .on("close", () => {
+        if (!this.request.complete) unzip.destroy(gone());
+      });
+    return this.request.pipe(unzip);
+  }
+
+  async #orTimedOut<T>(work: Promise<T>): Promise<T> {
+    const { idleTimeoutMs } = this.#limits;
+    const given = Promise.withResolvers<never>();
+    const stop = (): void => given.reject(this.signal.reason);
+    const timer = setTimeout(() => {
+      given.reject(new ServingError("RequestTimeout", `stream: expected more within ${idleTimeoutMs} ms, got nothing`));
+    }, idleTimeoutMs);
+    this.signal.addEventListener("abort", stop, { once: true });
+    try {
+      this.signal.throwIfAborted();
+      return await Promise.race([work, given.promise]);
+    } catch (error) {
+      throw error instanceof ServingError ? error : readingFailure(error);
+    } finally {
+      clearTimeout(timer);
+      this.signal.removeEventListener("abort", stop);
+      work.catch(() => undefined);
+    }
+  }
+}
+
+function readingFailure(error: unknown): ServingError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code.startsWith("Z_")) {
+    return new ServingError(
+      "InvalidArgument",
+      "body: expected it to be compressed as Content-Encoding says, got another",
+    );
+  }
+  return gone(error);
+}
+
+function gone(cause?: unknown): ServingError {
+  return new ServingError("Cancelled", "the client closed the connection", { cause });
+}

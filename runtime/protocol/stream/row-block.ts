@@ -1,0 +1,63 @@
+import { DATATYPES, type Tensor, type TensorSpec } from "../../core/tensor.ts";
+import type { TensorRow } from "./row.ts";
+
+/**
+ * Rows that are run together: each input of each row is copied once, into the tensor of the block. All rows have the
+ * same shapes.
+ */
+export class RowBlock {
+  readonly #rows: (readonly TensorRow[])[] = [];
+  #sizeBytes = 0;
+  /** Number of the block's first row. */
+  readonly firstRow: number;
+
+  constructor(firstRow: number) {
+    this.firstRow = firstRow;
+  }
+
+  get rows(): number {
+    return this.#rows.length;
+  }
+
+  /** An estimate, of the tensors. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Whether a row has the shapes of those that are in it. */
+  fits(row: readonly TensorRow[]): boolean {
+    const first = this.#rows[0];
+    return first === undefined || row.every(({ shape }, index) => sameShape(shape, first[index]?.shape ?? []));
+  }
+
+  add(row: readonly TensorRow[]): void {
+    this.#rows.push(row);
+    for (const { data, spec } of row) this.#sizeBytes += data.length * (DATATYPES[spec.datatype].sizeBytes ?? 32);
+  }
+
+  /** The inputs of all rows, or of the one at `index`. */
+  tensors(specs: readonly TensorSpec[], index?: number): Tensor[] {
+    const rows = index === undefined ? this.#rows : this.#rows.slice(index, index + 1);
+    return specs.map((spec, place) => gather(spec, rows, place));
+  }
+}
+
+function gather(spec: TensorSpec, rows: readonly (readonly TensorRow[])[], place: number): Tensor {
+  const first = rows[0]?.[place];
+  if (first === undefined) throw new Error("expected a block with rows");
+  const shape = [rows.length, ...first.shape];
+  if (spec.datatype === "BYTES") {
+    const data = rows.flatMap((row) => row[place]?.data as string[]);
+    return { name: spec.name, datatype: "BYTES", shape, data };
+  }
+  const stride = first.data.length;
+  const data = first.data.slice(0, 0);
+  const whole = new (data.constructor as new (length: number) => Float32Array<ArrayBuffer>)(stride * rows.length);
+  rows.forEach((row, index) => whole.set(row[place]?.data as Float32Array<ArrayBuffer>, index * stride));
+  // The rows' arrays are of the spec's datatype, and so is the whole.
+  return { name: spec.name, datatype: spec.datatype, shape, data: whole } as unknown as Tensor;
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
