@@ -19,6 +19,7 @@ import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
 import { systemClock } from "./system-clock.ts";
+import { readWarmUpRequests } from "./warm-up-requests.ts";
 
 /** A first request to a large model may take long, even where later ones must not. */
 const SHORTEST_WARMUP_TIMEOUT_MS = 60_000;
@@ -150,6 +151,8 @@ function assemble(options: ReplicaOptions): Parts {
       clock: systemClock,
       random: Math.random,
       warmupTimeoutMs,
+      readWarmUpRequests,
+      afterTurn: setImmediate,
       report,
     }),
   );

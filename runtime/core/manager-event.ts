@@ -9,6 +9,8 @@ export type ManagerEvent =
   | { readonly kind: "fetching"; readonly id: ServableId }
   | { readonly kind: "loading"; readonly id: ServableId; readonly sizeBytes: number; readonly fetchMs: number }
   | { readonly kind: "warming-up"; readonly id: ServableId; readonly loadMs: number }
+  /** Requests are run one by one, although signature and configuration would allow more: rows are not independent. */
+  | { readonly kind: "unbatchable"; readonly id: ServableId; readonly why: string }
   | {
       readonly kind: "available";
       readonly id: ServableId;

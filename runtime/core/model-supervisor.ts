@@ -1,27 +1,21 @@
-import type { ModelConfig } from "../../common/runtime-config.ts";
 import { ReplicaFailureError, ServingError } from "../errors.ts";
-import type { Clock } from "./clock.ts";
 import { failureOf, publishedStateOf, type Failure, type HarnessState } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { nextAction, type Action } from "./next-action.ts";
+import { prepareModel, type PrepareModelOptions } from "./prepare-model.ts";
 import type { ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { ServableVersion } from "./servable-version.ts";
 import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
-import { warmUp } from "./warm-up.ts";
 
-export interface SupervisorOptions {
-  readonly config: ModelConfig;
+export interface SupervisorOptions extends PrepareModelOptions {
   readonly repository: ModelRepository;
   readonly engine: InferenceEngine;
   /** Applies the model's version policy to the versions that are there, ascending. */
   readonly select: (available: readonly number[]) => VersionSelection;
-  readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** A warm-up request that takes longer has failed. */
-  readonly warmupTimeoutMs: number;
   readonly report: (event: ManagerEvent) => void;
 }
 
@@ -208,7 +202,8 @@ export class ModelSupervisor {
       version.keepModel(model);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
-      await warmUp(model, { ...this.#options, iterations: this.#options.config.warmup.iterations }, signal);
+      const onUnbatchable = (why: string): void => report({ kind: "unbatchable", id, why });
+      version.keepModel(await prepareModel(model, fetched, this.#options, onUnbatchable, signal));
       version.step({ kind: "warmed-up" });
       this.#activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });

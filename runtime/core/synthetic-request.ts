@@ -5,6 +5,29 @@ export function syntheticInputs(inputs: readonly TensorSpec[]): Tensor[] {
   return inputs.map(syntheticTensor);
 }
 
+/**
+ * Inputs like {@link syntheticInputs}, with small values that differ from each other and, for each `variant` from 1 on,
+ * from those of others: floats in [0, 1), integers 0 and 1 (which most often are numbers of words or classes), short texts.
+ */
+export function variedInputs(inputs: readonly TensorSpec[], variant: number): Tensor[] {
+  return inputs.map((spec) => {
+    const tensor = syntheticTensor(spec);
+    const { datatype, data } = tensor;
+    for (let index = 0; index < data.length; index++) {
+      const mixed = index * 7 + variant * 5;
+      if (datatype === "BYTES") data[index] = "a".repeat(1 + (mixed % 3));
+      else if (datatype === "INT64" || datatype === "UINT64") data[index] = BigInt((index + variant) % 2);
+      else if (datatype === "FP32" || datatype === "FP64") data[index] = (mixed % 17) / 17;
+      else if (datatype === "FP16") data[index] = FP16_BITS[mixed % FP16_BITS.length] ?? 0;
+      else data[index] = (index + variant) % 2;
+    }
+    return tensor;
+  });
+}
+
+/** 0.25, 0.5, 0.75, 1, 0.125 in IEEE 754 binary16. */
+const FP16_BITS: readonly number[] = [0x3400, 0x3800, 0x3a00, 0x3c00, 0x3000];
+
 function syntheticTensor({ name, datatype, shape: spec }: TensorSpec): Tensor {
   const shape = spec.map((dim) => (dim < 0 ? 1 : dim));
   const length = shape.reduce((product, dim) => product * dim, 1);

@@ -1,46 +1,111 @@
+import { BatchShape, whyUnbatchable } from "../batching/batch-shape.ts";
+import { copyTensor, viewRows } from "../batching/tensor-rows.ts";
+import { tryBatches, type BatchTrial } from "../batching/try-batches.ts";
 import { ReplicaFailureError, ServingError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
-import type { LoadedModel } from "./servable.ts";
-import { syntheticInputs } from "./synthetic-request.ts";
+import type { InferenceResult, LoadedModel } from "./servable.ts";
+import { syntheticInputs, variedInputs } from "./synthetic-request.ts";
+import type { Signature, Tensor } from "./tensor.ts";
 
 export interface WarmUpOptions {
-  /** How many requests are made, one after the other. */
+  /** How often each request is made, and each size of a batch; 0 skips all of it. */
   readonly iterations: number;
-  /** For each of them. */
+  /** The inputs of requests, which fit the signature; without any, synthetic ones are made. */
+  readonly requests: readonly (readonly Tensor[])[];
+  /** Rows that may be run together; 1 for requests that are run one by one. */
+  readonly maxBatchSize: number;
+  /** For each request. */
   readonly warmupTimeoutMs: number;
+  /** For all of it. Every request is made once, however long that takes. */
+  readonly budgetMs: number;
   readonly clock: Clock;
 }
 
+/** Why there are no batches; nothing is to be told where the signature or the configuration says so. */
+export type WarmUpOutcome = BatchTrial | { readonly kind: "untried" };
+
+/** Different rows that are run together to see whether each is answered as if it were alone. */
+const MAX_ROWS = 4;
+
 /**
- * Lets a model answer synthetic requests, so that no client waits for what only the first one costs. Throws
- * ReplicaFailureError (WarmupFailed) if it does not answer, also when `signal` aborts.
+ * Lets a model answer requests, so that no client waits for what only the first ones cost, and finds out whether rows can
+ * be run together. Throws ReplicaFailureError (WarmupFailed) if it does not answer, also when `signal` aborts.
  */
-export async function warmUp(model: LoadedModel, options: WarmUpOptions, signal: AbortSignal): Promise<void> {
-  const { iterations, warmupTimeoutMs, clock } = options;
+export async function warmUp(model: LoadedModel, options: WarmUpOptions, signal: AbortSignal): Promise<WarmUpOutcome> {
+  const { iterations, clock, budgetMs, maxBatchSize, requests: given } = options;
+  const { signature } = model;
+  if (iterations === 0) return { kind: "untried" };
+  const endMs = clock.now() + budgetMs;
+  const hasTimeFor = (ms: number): boolean => clock.now() + ms < endMs;
+  const run = (inputs: readonly Tensor[]): Promise<InferenceResult> => runOnce(model, inputs, options, signal);
+  const requests = given.length > 0 ? given : [syntheticInputs(signature.inputs)];
+  const { instances } = model.execution();
+  for (const [index, inputs] of requests.entries()) {
+    const name = given.length > 0 ? `warm-up request ${index + 1} of ${given.length}` : "the synthetic request";
+    for (let done = 0; done === 0 || (done < iterations && hasTimeFor(0)); done++)
+      // Each copy of the model has a first time of its own.
+      await orFailure(name, Promise.all(Array.from({ length: instances }, () => run(inputs.map(copyTensor)))));
+  }
+  if (maxBatchSize === 1 || whyUnbatchable(signature) !== undefined) return { kind: "untried" };
+  const rows = given.length > 0 ? givenRows(given, signature) : syntheticRows(signature, requests);
+  const trial = tryBatches(rows, { signature, maxBatchSize, iterations, hasTimeFor, run });
+  return await orFailure("rows that were run together", trial);
+}
+
+/** Rows with different values; at the end one of zeros, for models to which the others are nonsense. */
+function syntheticRows({ inputs }: Signature, requests: readonly (readonly Tensor[])[]): (readonly Tensor[])[] {
+  return [...[1, 2, 3].map((variant) => variedInputs(inputs, variant)), ...requests];
+}
+
+/** Rows of the given requests, of one shape. */
+function givenRows(requests: readonly (readonly Tensor[])[], signature: Signature): (readonly Tensor[])[] {
+  const shape = new BatchShape(signature);
+  const rows: (readonly Tensor[])[] = [];
+  let key: string | undefined;
+  for (const inputs of requests) {
+    const count = shape.rowsOf(inputs);
+    if (count === undefined || (key ??= shape.keyOf(inputs)) !== shape.keyOf(inputs)) continue;
+    for (let row = 0; row < count && rows.length < MAX_ROWS; row++)
+      rows.push(inputs.map((input) => copyTensor(viewRows(input, row, row + 1))));
+  }
+  const [only] = rows;
+  return only !== undefined && rows.length === 1 ? [only, only.map(halved)] : rows;
+}
+
+/** Another row, of the same kind: the floats are half as large. */
+function halved(tensor: Tensor): Tensor {
+  if (tensor.datatype !== "FP32" && tensor.datatype !== "FP64") return tensor;
+  return { ...tensor, data: tensor.data.map((value) => value / 2) } as Tensor;
+}
+
+/** Throws ServingError, DeadlineExceeded after the time for a request. */
+async function runOnce(
+  model: LoadedModel,
+  inputs: readonly Tensor[],
+  { clock, warmupTimeoutMs }: WarmUpOptions,
+  signal: AbortSignal,
+): Promise<InferenceResult> {
+  const timeout = new AbortController();
+  const ended = new AbortController();
   const outputs = model.signature.outputs.map(({ name }) => name);
-  for (let done = 0; done < iterations; done++) {
-    const timeout = new AbortController();
-    const ended = new AbortController();
-    void abortAfter(warmupTimeoutMs, clock, timeout, ended.signal);
-    try {
-      const either = AbortSignal.any([signal, timeout.signal]);
-      await model.infer({ inputs: syntheticInputs(model.signature.inputs), outputs }, either);
-    } catch (cause) {
-      throw failureOf(cause, timeout.signal.aborted ? warmupTimeoutMs : undefined);
-    } finally {
-      ended.abort();
-    }
+  void abortAfter(warmupTimeoutMs, clock, timeout, ended.signal);
+  try {
+    return await model.infer({ inputs, outputs }, AbortSignal.any([signal, timeout.signal]));
+  } finally {
+    ended.abort();
   }
 }
 
 async function abortAfter(ms: number, clock: Clock, timeout: AbortController, ended: AbortSignal): Promise<void> {
   await clock.wait(ms, ended);
-  if (!ended.aborted) timeout.abort();
+  if (!ended.aborted) timeout.abort(new ServingError("DeadlineExceeded", `it did not answer within ${ms / 1000} s`));
 }
 
-/** `exceededMs` is the time that was not enough; undefined if it was. */
-function failureOf(cause: unknown, exceededMs: number | undefined): ReplicaFailureError {
-  const own = cause instanceof ServingError ? cause.message : "it cannot be made";
-  const why = exceededMs === undefined ? own : `it did not answer within ${exceededMs / 1000} s`;
-  return new ReplicaFailureError("WarmupFailed", `the model could not answer the synthetic request: ${why}`, { cause });
+async function orFailure<T>(request: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    const why = cause instanceof ServingError ? cause.message : "it cannot be made";
+    throw new ReplicaFailureError("WarmupFailed", `the model could not answer ${request}: ${why}`, { cause });
+  }
 }

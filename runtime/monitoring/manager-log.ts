@@ -17,6 +17,8 @@ export function logManagerEvent(logger: Logger, event: ManagerEvent): void {
       );
     case "warming-up":
       return logger.info({ ...fieldsOf(event), loadMs: Math.round(event.loadMs) }, "loaded; warming up");
+    case "unbatchable":
+      return logger.warn({ ...fieldsOf(event), why: event.why }, "requests are run one by one");
     case "available":
       return logger.info({ ...fieldsOf(event), digest: event.digest, totalMs: Math.round(event.totalMs) }, "available");
     case "complete":

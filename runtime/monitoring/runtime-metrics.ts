@@ -85,6 +85,7 @@ export class RuntimeMetrics implements RequestMetrics, MetricsPages, Disposable 
       case "listed":
       case "fetching":
       case "warming-up":
+      case "unbatchable":
       case "complete":
       case "unloaded":
       case "stuck":

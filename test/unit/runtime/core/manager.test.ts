@@ -72,7 +72,7 @@ class FakeEngine implements InferenceEngine {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-function setUp(options: { policy?: VersionPolicy; iterations?: number } = {}): {
+function setUp(options: { policy?: VersionPolicy; iterations?: number; maxBatchSize?: number } = {}): {
   manager: Manager;
   repository: FakeRepository;
   engine: FakeEngine;
@@ -92,6 +92,7 @@ function setUp(options: { policy?: VersionPolicy; iterations?: number } = {}): {
         format: "onnx",
         storageUri: "s3://models/digits",
         warmup: { iterations: options.iterations ?? 1 },
+        batcher: { maxBatchSize: options.maxBatchSize ?? 1 },
         ...(options.policy !== undefined && { versionPolicy: options.policy }),
       },
     ],
@@ -104,6 +105,7 @@ function setUp(options: { policy?: VersionPolicy; iterations?: number } = {}): {
     clock,
     random: () => 0,
     warmupTimeoutMs: 60_000,
+    afterTurn: setImmediate,
     report: (event) => events.push(event),
   });
   onTestFinished(() => manager[Symbol.asyncDispose]());

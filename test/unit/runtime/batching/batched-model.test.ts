@@ -1,0 +1,397 @@
+import { describe, expect, test } from "vitest";
+import { createBatchedModel, type BatchKnowledge } from "../../../../runtime/batching/batched-model.ts";
+import type { InferenceRequest, InferenceResult, LoadedModel } from "../../../../runtime/core/servable.ts";
+import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
+import { ManualClock, settle } from "../../../fixtures/manual-clock.ts";
+import { answerOf, HeldModel, requestOf, type RequestSpec } from "./held-model.ts";
+
+interface SetUpOptions {
+  readonly maxBatchSize?: number;
+  readonly maxLatencyMs?: number;
+  readonly maxQueue?: number;
+  readonly batching?: BatchKnowledge | undefined;
+}
+
+/** A row costs least at 4. */
+const BEST_AT_4: BatchKnowledge = {
+  maxRows: 8,
+  key: "2,",
+  costs: [1, 2, 4, 8].map((rows) => ({ rows, computeMs: rows === 8 ? 16 : 4 })),
+};
+
+function setUp(options: SetUpOptions = {}): {
+  engine: HeldModel;
+  model: LoadedModel;
+  clock: ManualClock;
+  turn: () => Promise<void>;
+  unbatchable: string[];
+  ask: (firstId: number, spec?: RequestSpec) => Asked;
+} {
+  const engine = new HeldModel();
+  const clock = new ManualClock();
+  const unbatchable: string[] = [];
+  const turns: (() => void)[] = [];
+  const { maxBatchSize = 8, maxLatencyMs = 0, maxQueue = 100 } = options;
+  const model = createBatchedModel(engine, {
+    limits: { maxBatchSize, maxLatencyMs, maxQueue },
+    batching: "batching" in options ? options.batching : { ...BEST_AT_4, maxRows: maxBatchSize },
+    clock,
+    afterTurn: (callback) => turns.push(callback),
+    onUnbatchable: (why) => unbatchable.push(why),
+  });
+  const turn = async (): Promise<void> => {
+    for (const callback of turns.splice(0)) callback();
+    await settle();
+  };
+  const ask = (firstId: number, spec?: RequestSpec): Asked => askModel(model, requestOf(firstId, spec));
+  return { engine, model, clock, turn, unbatchable, ask };
+}
+
+interface Asked {
+  readonly request: InferenceRequest;
+  readonly client: AbortController;
+  /** Never rejects. */
+  readonly outcome: Promise<InferenceResult | Error>;
+}
+
+function askModel(model: LoadedModel, request: InferenceRequest): Asked {
+  const client = new AbortController();
+  // The model owns the request's tensors: the expected answer is made of others.
+  const kept = structuredClone(request);
+  const outcome = model.infer(request, client.signal).catch((error: unknown) => error as Error);
+  return { request: kept, client, outcome };
+}
+
+async function expectAnswered(asked: Asked): Promise<InferenceResult> {
+  const outcome = await asked.outcome;
+  expect(outcome).not.toBeInstanceOf(Error);
+  const result = outcome as InferenceResult;
+  expect(result.outputs).toEqual(answerOf(asked.request));
+  return result;
+}
+
+const rowsOf = (engine: HeldModel): number[] => engine.runs.map(({ rows }) => rows);
+
+describe("an engine that is free", () => {
+  test("gets all that arrived in one turn as one run, and each request its own rows", async () => {
+    const { engine, turn, ask } = setUp();
+    const asked = [ask(10, { rows: 2, outputs: ["name", "sum"] }), ask(20, { outputs: ["twice"] })];
+    expect(engine.runs).toHaveLength(0);
+    await turn();
+    expect(rowsOf(engine)).toEqual([3]);
+    engine.inFlight[0]?.finish();
+    for (const each of asked) expect((await expectAnswered(each)).timing.batchSize).toBe(3);
+  });
+
+  test("gets a full run without waiting for the turn to end", () => {
+    const { engine, ask } = setUp();
+    for (let id = 0; id < 5; id++) ask(id);
+    expect(rowsOf(engine)).toEqual([4]);
+  });
+
+  test("runs on several instances at a time", async () => {
+    const { engine, turn, ask } = setUp();
+    engine.instances = 2;
+    const asked = [0, 1, 2, 3, 4, 5, 6].map((id) => ask(id));
+    await turn();
+    expect(rowsOf(engine)).toEqual([4, 3]);
+    while (engine.inFlight.length > 0) engine.inFlight[0]?.finish();
+    for (const each of asked) await expectAnswered(each);
+  });
+
+  test("waits for others where that is configured, but no longer than told, nor once a run is full", async () => {
+    const { engine, turn, clock, ask } = setUp({ maxLatencyMs: 5 });
+    const first = ask(0);
+    await turn();
+    await clock.advance(3);
+    ask(1);
+    await turn();
+    expect(engine.runs).toHaveLength(0);
+    expect(clock.nextMs()).toBe(5);
+    await clock.advance(2);
+    expect(rowsOf(engine)).toEqual([2]);
+    engine.inFlight[0]?.finish();
+    expect((await expectAnswered(first)).timing.queueMs).toBe(5);
+    await settle();
+    for (let id = 0; id < 4; id++) ask(id);
+    expect(rowsOf(engine)).toEqual([2, 4]);
+  });
+});
+
+describe("an engine that is busy", () => {
+  test("finds a second run when it has done, if that is full", async () => {
+    const { engine, turn, ask } = setUp();
+    ask(0);
+    await turn();
+    for (let id = 1; id < 4; id++) ask(id);
+    expect(rowsOf(engine)).toEqual([1]);
+    ask(4);
+    expect(rowsOf(engine)).toEqual([1, 4]);
+    for (let id = 5; id < 12; id++) ask(id);
+    expect(rowsOf(engine)).toEqual([1, 4]);
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(rowsOf(engine)).toEqual([1, 4, 4]);
+  });
+
+  test("gets no second run on the serving thread, and what arrives with its answers joins the next", async () => {
+    const { engine, turn, ask } = setUp();
+    engine.placement = "ServingThread";
+    ask(0);
+    await turn();
+    for (let id = 1; id < 7; id++) ask(id);
+    expect(rowsOf(engine)).toEqual([1]);
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(rowsOf(engine)).toEqual([1]);
+    await turn();
+    expect(rowsOf(engine)).toEqual([1, 4]);
+  });
+
+  test("gets nothing of clients that are gone, who are told at once", async () => {
+    const { engine, turn, ask } = setUp();
+    const running = ask(0);
+    await turn();
+    const waiting = [ask(1), ask(2), ask(3)];
+    const reason = new ServingError("Cancelled", "the client closed the connection");
+    running.client.abort(reason);
+    waiting[1]?.client.abort(reason);
+    expect(await running.outcome).toBe(reason);
+    expect(await waiting[1]?.outcome).toBe(reason);
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(engine.runs[1]?.request.inputs[1]?.data).toEqual(["t1", "t3"]);
+    engine.inFlight[0]?.finish();
+    for (const index of [0, 2]) await expectAnswered(waiting[index] as Asked);
+  });
+});
+
+describe("the queue", () => {
+  test("is bounded, for each priority by itself", async () => {
+    const { engine, turn, ask } = setUp({ maxQueue: 2 });
+    ask(0);
+    await turn();
+    const waiting = [ask(1), ask(2)];
+    expect(await ask(3).outcome).toMatchObject({
+      code: "ResourceExhausted",
+      message: "requests: expected at most 2 waiting, got more",
+    });
+    const batch = ask(4, { priority: "batch" });
+    waiting[0]?.client.abort(new ServingError("Cancelled", "gone"));
+    const late = ask(5);
+    engine.inFlight[0]?.finish();
+    await settle();
+    engine.inFlight[0]?.finish();
+    for (const each of [late, batch]) await expectAnswered(each);
+  });
+
+  test("takes more than its bound while the engine is free", async () => {
+    const { engine, ask } = setUp({ maxQueue: 1 });
+    const asked = [ask(0), ask(1)];
+    expect(rowsOf(engine)).toEqual([1]);
+    engine.inFlight[0]?.finish();
+    await expectAnswered(asked[0] as Asked);
+    await settle();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(asked[1] as Asked);
+  });
+
+  test("does not take requests that were aborted before", async () => {
+    const { engine, model, turn } = setUp();
+    const reason = new ServingError("DeadlineExceeded", "late");
+    await expect(model.infer(requestOf(0), AbortSignal.abort(reason))).rejects.toBe(reason);
+    await turn();
+    expect(engine.runs).toHaveLength(0);
+  });
+
+  test("runs requests of priority batch in what interactive ones leave free", async () => {
+    const { engine, turn, ask } = setUp();
+    ask(0);
+    await turn();
+    for (const id of [1, 2]) ask(id, { priority: "batch" });
+    for (const id of [3, 4, 5]) ask(id);
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(engine.runs[1]?.request.inputs[1]?.data).toEqual(["t3", "t4", "t5", "t1"]);
+  });
+});
+
+describe("requests that cannot be joined", () => {
+  test("of another shape have runs of their own", async () => {
+    const { engine, turn, ask } = setUp();
+    const asked = [ask(0), ask(1, { width: 3 }), ask(2), ask(3, { width: 3 })];
+    await turn();
+    engine.inFlight[0]?.finish();
+    await settle();
+    engine.inFlight[0]?.finish();
+    for (const each of asked) await expectAnswered(each);
+    expect(engine.runs.map(({ request }) => request.inputs[1]?.data)).toEqual([
+      ["t0", "t2"],
+      ["t1", "t3"],
+    ]);
+  });
+
+  test("because their inputs disagree on the rows are run alone, for the engine to judge", async () => {
+    const { engine, model, turn, ask } = setUp();
+    const odd = requestOf(50);
+    const [x, text] = [requestOf(50, { rows: 2 }).inputs[0], odd.inputs[1]];
+    if (x === undefined || text === undefined) throw new Error("unreachable");
+    const asked = askModel(model, { ...odd, inputs: [x, text] });
+    const other = ask(0);
+    await turn();
+    expect(rowsOf(engine)).toEqual([2]);
+    engine.inFlight[0]?.fail(new ServingError("InvalidArgument", "no"));
+    expect(await asked.outcome).toMatchObject({ code: "InvalidArgument" });
+    await settle();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(other);
+  });
+
+  test("because elements are missing do not reach others' rows", async () => {
+    const { engine, model, turn, ask } = setUp();
+    const short = requestOf(60);
+    const x = short.inputs[0];
+    if (x?.datatype !== "FP32") throw new Error("unreachable");
+    const bad = { ...short, inputs: [{ ...x, data: x.data.slice(1) }, ...short.inputs.slice(1)] };
+    void model.infer(bad, new AbortController().signal).catch(() => undefined);
+    const others = [ask(0), ask(1)];
+    await turn();
+    engine.inFlight[0]?.fail(new ServingError("InvalidArgument", "no"));
+    await settle();
+    expect(rowsOf(engine)).toEqual([1, 2]);
+    engine.inFlight[0]?.finish();
+    for (const each of others) await expectAnswered(each);
+  });
+
+  test("because the model allows no batches are run one by one, one of them ahead", async () => {
+    const { engine, model, turn, ask } = setUp({ batching: undefined });
+    const asked = [ask(0), ask(1, { rows: 20 }), ask(2)];
+    await turn();
+    expect(rowsOf(engine)).toEqual([1, 20]);
+    expect(model.execution().batching).toBeUndefined();
+    while (engine.inFlight.length > 0) {
+      engine.inFlight[0]?.finish();
+      await settle();
+    }
+    for (const each of asked) await expectAnswered(each);
+    expect(rowsOf(engine)).toEqual([1, 20, 1]);
+  });
+});
+
+describe("a request larger than a run", () => {
+  test("is run in pieces, between which others have their turn, and answered as a whole", async () => {
+    const { engine, ask } = setUp();
+    const large = ask(100, { rows: 14 });
+    const small = ask(0);
+    while (engine.inFlight.length > 0) {
+      engine.inFlight[0]?.finish();
+      await settle();
+    }
+    expect(rowsOf(engine)).toEqual([4, 4, 4, 1, 2]);
+    const { timing } = await expectAnswered(large);
+    expect(timing).toMatchObject({ batchSize: 4, computeMs: 4 });
+    await expectAnswered(small);
+  });
+
+  test("fails as a whole with any of its pieces", async () => {
+    const { engine, turn, ask } = setUp();
+    const large = ask(100, { rows: 10 });
+    await turn();
+    engine.inFlight[0]?.fail(new ServingError("Internal", "the model failed to answer"));
+    expect(await large.outcome).toMatchObject({ code: "Internal" });
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(rowsOf(engine)).toEqual([4, 4]);
+    const next = ask(0);
+    await turn();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(next);
+  });
+});
+
+describe("a run that fails", () => {
+  test("is split until only those fail whose fault it is", async () => {
+    const { engine, turn, ask } = setUp();
+    const asked = [ask(0), ask(1), ask(2, { isPoison: true }), ask(3)];
+    await turn();
+    while (engine.inFlight.length > 0) {
+      engine.inFlight[0]?.finish();
+      await settle();
+    }
+    expect(rowsOf(engine)).toEqual([4, 2, 2, 1, 1]);
+    expect(await asked[2]?.outcome).toMatchObject({ code: "InvalidArgument", message: "poisoned" });
+    for (const index of [0, 1, 3]) await expectAnswered(asked[index] as Asked);
+  });
+
+  test("because the model has crashed fails all of its requests, once", async () => {
+    const { engine, turn, ask } = setUp();
+    const asked = [ask(0), ask(1)];
+    await turn();
+    const cause = new ReplicaFailureError("InternalError", "the model's thread has crashed");
+    const crash = new ServingError("Unavailable", "the model has crashed", { cause });
+    engine.inFlight[0]?.fail(crash);
+    for (const each of asked) expect(await each.outcome).toBe(crash);
+    expect(engine.runs).toHaveLength(1);
+  });
+});
+
+describe("a model that joins rows after all", () => {
+  test("is run one by one from then on, which is told once, and nobody gets a wrong answer", async () => {
+    const { engine, model, turn, unbatchable, ask } = setUp();
+    engine.isCollapsing = true;
+    const asked = [ask(0), ask(1), ask(2)];
+    await turn();
+    const large = ask(100, { rows: 6 });
+    asked.push(ask(3), ask(4));
+    while (engine.inFlight.length > 0) {
+      engine.inFlight[0]?.finish();
+      await settle();
+      await turn();
+    }
+    expect(unbatchable).toEqual(['a run of 3 rows gave 1 of output "twice"']);
+    expect(model.execution().batching).toBeUndefined();
+    for (const each of asked) await expectAnswered(each);
+    expect(await large.outcome).toMatchObject({ outputs: answerOf(large.request, true) });
+  });
+});
+
+describe("disposal", () => {
+  test("lets runs end, rejects what waits and what comes later", async () => {
+    const { engine, model, turn, ask } = setUp();
+    const running = ask(0);
+    await turn();
+    const waiting = [ask(1), ask(2)];
+    await model[Symbol.asyncDispose]();
+    await expectAnswered(running);
+    for (const each of [...waiting, ask(3)])
+      expect(await each.outcome).toMatchObject({ code: "Unavailable", message: "the model is being unloaded" });
+    expect(engine.isDisposed).toBe(true);
+    expect(engine.runs).toHaveLength(1);
+  });
+
+  test("leaves no timer behind", async () => {
+    const { model, turn, clock, ask } = setUp({ maxLatencyMs: 5 });
+    const waiting = ask(0);
+    await turn();
+    expect(clock.nextMs()).toBe(5);
+    await model[Symbol.asyncDispose]();
+    expect(clock.nextMs()).toBeUndefined();
+    expect(await waiting.outcome).toMatchObject({ code: "Unavailable" });
+  });
+});
+
+describe("what is told of it", () => {
+  test("is the configured size and the best one, which follows what runs cost", async () => {
+    const { engine, model, turn, ask } = setUp();
+    expect(model.execution()).toMatchObject({ instances: 1, batching: { maxBatchSize: 8, bestBatchSize: 4 } });
+    // By now a row costs the same in all sizes: the smallest is as good.
+    engine.computeMs = (rows) => rows / 2;
+    for (let run = 0; run < 100; run++) {
+      ask(run);
+      await turn();
+      engine.inFlight[0]?.finish();
+      await settle();
+    }
+    expect(model.execution().batching).toEqual({ maxBatchSize: 8, bestBatchSize: 1 });
+  });
+});
