@@ -39,8 +39,11 @@ export function scanTensorData<D extends Datatype>(
   return { data: kept as DataOf[D], count, dimensions };
 }
 
-/** Walks the nested arrays; each level's first array fixes the length of the others. */
-function scanNested(scanner: JsonScanner, sink: ElementSink, readElements: ElementReader): number[] {
+/**
+ * Reads a lone element, an array of them, or rectangular arrays in arrays, and appends the elements to what the sink
+ * holds. Returns the lengths of the arrays: each level's first array fixes the length of the others. Throws ServingError.
+ */
+export function scanNested(scanner: JsonScanner, sink: ElementSink, readElements: ElementReader): number[] {
   if (scanner.peek() !== OPEN_BRACKET) {
     readElements(scanner, sink, false);
     return [];

@@ -48,7 +48,7 @@ export function createSink(what: string, datatype: Datatype, room: number | unde
 }
 
 /** Whether the next element is to be kept; makes room for it where that is allowed. */
-function hasRoom(sink: ElementSink): boolean {
+export function hasRoom(sink: ElementSink): boolean {
   if (sink.count < sink.room) return true;
   if (!sink.mayGrow) return false;
   sink.room *= 2;
