@@ -1,53 +1,64 @@
 import { once } from "node:events";
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { InferenceEngine, LoadedModel, LoadOptions } from "../core/servable.ts";
 import { ReplicaFailureError } from "../errors.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { loadFailureOf } from "./onnx-errors.ts";
-import type { WorkerReply, WorkerRequest, WorkerStart } from "./onnx-messages.ts";
-import { OnnxModel, type OnnxModelOptions } from "./onnx-model.ts";
+import type { WorkerReply, WorkerStart } from "./onnx-messages.ts";
+import { OnnxModel, type ServingThreadOption } from "./onnx-model.ts";
+import type { OnnxSession } from "./onnx-session.ts";
+import { OnnxThread } from "./onnx-thread.ts";
 import { signatureOf } from "./onnx-types.ts";
+import { fitsServingThread, servingThreadPolicyOf, type ServingThreadPolicy } from "./placement.ts";
+import { ServingLane } from "./serving-lane.ts";
+import { LAST_WORDS_FILE } from "./serving-thread-watch.ts";
 
 /** The worker's entry: beside this file in the sources, beside the bundle in the image. */
 const WORKER_URL = new URL(import.meta.url.endsWith(".ts") ? "./onnx-worker.ts" : "./onnx-worker.mjs", import.meta.url);
 
 export interface OnnxEngineOptions {
-  /** Threads that one run may use. Default: 1. */
+  /** Threads that the runs of a model may use, shared by its instances. Default: 1. */
   readonly intraOpThreads?: number;
-  /** A run that takes longer is reported as stuck. Default: never. */
+  /** CPUs that the process may use. Default: as the system says, limits of its container heeded. */
+  readonly cpus?: number;
+  /**
+   * A run that takes longer is reported as stuck; on the serving thread, where nobody is left to report to, it ends the
+   * process. Default: never.
+   */
   readonly stuckAfterMs?: number;
+  /** Where the reason of that end is left, if the file is there. Default: where the kubelet finds it. */
+  readonly lastWordsFile?: string;
 }
 
-/** Makes an engine that runs models in ONNX format with onnxruntime, each in a thread of its own. */
+/** Makes an engine that runs models in ONNX format with onnxruntime: in threads of their own, or short runs right here. */
 export function createOnnxEngine(options: OnnxEngineOptions = {}): InferenceEngine {
   return new OnnxEngine(options);
 }
 
+/** A worker that has loaded a model. */
+interface Instance {
+  readonly worker: Worker;
+  readonly thread: OnnxThread;
+  /** Settles when the worker's thread has ended. */
+  readonly ended: Promise<void>;
+  readonly loaded: Extract<WorkerReply, { kind: "loaded" }>;
+}
+
 class OnnxEngine implements InferenceEngine {
   readonly #options: OnnxEngineOptions;
+  readonly #cpus: number;
   readonly #models = new Set<LoadedModel>();
   readonly #threads = new Set<Promise<void>>();
 
   constructor(options: OnnxEngineOptions) {
     this.#options = options;
+    this.#cpus = options.cpus ?? availableParallelism();
   }
 
-  async load(file: string, signal: AbortSignal, { concurrency, observer }: LoadOptions = {}): Promise<LoadedModel> {
+  async load(file: string, signal: AbortSignal, options: LoadOptions = {}): Promise<LoadedModel> {
     signal.throwIfAborted();
-    const intraOpThreads = concurrency?.intraOpThreads ?? this.#options.intraOpThreads ?? 1;
-    const start: WorkerStart = { file, intraOpThreads };
-    const worker = new Worker(WORKER_URL, { workerData: start, name: "onnx", execArgv: [] });
-    const ended = this.#track(worker);
-    const loading = loadedIn(worker).then((loaded) => {
-      try {
-        signal.throwIfAborted();
-        const signature = signatureOf(loaded.inputs, loaded.outputs);
-        return this.#adopt(worker, ended, { signature, intraOpThreads, observer });
-      } catch (error) {
-        worker.postMessage({ kind: "close" } satisfies WorkerRequest, []);
-        throw error;
-      }
-    });
-    return await orAborted(loading, signal);
+    return await orAborted(this.#load(file, signal, options), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,20 +66,92 @@ class OnnxEngine implements InferenceEngine {
     await Promise.all(this.#threads);
   }
 
-  #adopt(
-    worker: Worker,
-    ended: Promise<void>,
-    parts: Pick<OnnxModelOptions, "signature" | "intraOpThreads" | "observer">,
-  ): OnnxModel {
-    const { stuckAfterMs } = this.#options;
-    const model = new OnnxModel({ worker, ended, stuckAfterMs, ...parts });
-    worker.on("error", (error) => model.crash(crashOf(error)));
-    worker.on("exit", () => {
-      this.#models.delete(model);
-      model.crash(new ReplicaFailureError("InternalError", "the model's thread has ended without being told to"));
-    });
+  async #load(file: string, signal: AbortSignal, { concurrency = {}, observer }: LoadOptions): Promise<LoadedModel> {
+    const { instances = 1, placement = "Auto" } = concurrency;
+    const share = Math.floor((this.#options.intraOpThreads ?? 1) / instances);
+    const intraOpThreads = concurrency.intraOpThreads ?? Math.max(1, share);
+    const policy = servingThreadPolicyOf(placement, this.#cpus);
+    const start: WorkerStart = { file, intraOpThreads, profileUpToBytes: policy?.conditions?.maxFileBytes };
+    const started: Instance[] = [];
+    let model: OnnxModel | undefined;
+    try {
+      // One before the others: a file that cannot be loaded, or not with the memory that there is, fails once.
+      const first = await this.#start(start);
+      started.push(first);
+      signal.throwIfAborted();
+      const signature = signatureOf(first.loaded.inputs, first.loaded.outputs);
+      const others = Array.from({ length: instances - 1 }, () =>
+        this.#start({ ...start, profileUpToBytes: undefined }),
+      );
+      for (const other of await Promise.allSettled(others)) if (other.status === "fulfilled") started.push(other.value);
+      await Promise.all(others);
+      signal.throwIfAborted();
+      model = new OnnxModel({
+        signature,
+        threads: started.map(({ thread }) => thread),
+        intraOpThreads,
+        observer,
+        stuckAfterMs: this.#options.stuckAfterMs,
+        servingThread: policy && this.#servingThreadOption(file, first, policy),
+      });
+      this.#adopt(model, started);
+      await model.place(signal);
+      signal.throwIfAborted();
+      return model;
+    } catch (error) {
+      if (model === undefined) for (const { thread } of started) void thread.close();
+      else void model[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Starts a worker, and waits until it has loaded the model. Throws ReplicaFailureError. */
+  async #start(start: WorkerStart): Promise<Instance> {
+    const worker = new Worker(WORKER_URL, { workerData: start, name: "onnx", execArgv: [] });
+    const ended = this.#track(worker);
+    const loaded = await loadedIn(worker);
+    return {
+      worker,
+      thread: new OnnxThread({ worker, ended, stuckAfterMs: this.#options.stuckAfterMs }),
+      ended,
+      loaded,
+    };
+  }
+
+  #adopt(model: OnnxModel, instances: readonly Instance[]): void {
     this.#models.add(model);
-    return model;
+    for (const { worker, thread, ended } of instances) {
+      worker.on("error", (error) => model.crash(thread, crashOf(error)));
+      void ended.then(() => {
+        this.#models.delete(model);
+        return model.crash(
+          thread,
+          new ReplicaFailureError("InternalError", "the model's thread has ended without being told to"),
+        );
+      });
+    }
+  }
+
+  #servingThreadOption(
+    file: string,
+    { thread, loaded }: Instance,
+    policy: ServingThreadPolicy,
+  ): ServingThreadOption | undefined {
+    const { conditions } = policy;
+    const { profile } = loaded;
+    if (conditions !== undefined && (profile === undefined || !fitsServingThread(profile, conditions)))
+      return undefined;
+    const { stuckAfterMs, lastWordsFile = LAST_WORDS_FILE } = this.#options;
+    return {
+      policy,
+      open: async (ran) => {
+        const session = await openHere(file);
+        if (stuckAfterMs === undefined) return new ServingLane({ session, policy, heartbeat: undefined, ran });
+        const heartbeat = new Heartbeat();
+        thread.watch({ memory: heartbeat.memory, stuckAfterMs, lastWordsFile });
+        return new ServingLane({ session, policy, heartbeat, ran });
+      },
+    };
   }
 
   #track(worker: Worker): Promise<void> {
@@ -78,6 +161,19 @@ class OnnxEngine implements InferenceEngine {
     this.#threads.add(ended);
     void ended.then(() => this.#threads.delete(ended));
     return ended;
+  }
+}
+
+/**
+ * Loads a model on the calling thread, which waits meanwhile. The library is loaded only when a model needs it here. One
+ * thread a run: what is short enough for this thread is too short to be divided.
+ */
+async function openHere(file: string): Promise<OnnxSession> {
+  const { openOnnxSession, textOf } = await import("./onnx-session.ts");
+  try {
+    return await openOnnxSession(file, 1);
+  } catch (error) {
+    throw loadFailureOf(textOf(error));
   }
 }
 

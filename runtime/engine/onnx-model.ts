@@ -1,4 +1,4 @@
-import { isMarkedAsUntransferable, type Transferable, type Worker } from "node:worker_threads";
+import { syntheticInputs } from "../core/synthetic-request.ts";
 import type {
   InferenceRequest,
   InferenceResult,
@@ -6,198 +6,191 @@ import type {
   ModelExecution,
   ModelObserver,
 } from "../core/servable.ts";
-import type { Signature, Tensor } from "../core/tensor.ts";
+import type { Signature } from "../core/tensor.ts";
 import { ServingError, type ReplicaFailureError } from "../errors.ts";
-import { runErrorOf } from "./onnx-errors.ts";
-import type { WorkerReply, WorkerRequest } from "./onnx-messages.ts";
+import { textWithNul } from "./input-size.ts";
+import type { OnnxThread } from "./onnx-thread.ts";
+import { PendingRun } from "./pending-run.ts";
+import type { ServingThreadPolicy } from "./placement.ts";
+import { RunCost } from "./run-cost.ts";
+import { RunQueue } from "./run-queue.ts";
+import type { ServingLane, ServingLaneOptions } from "./serving-lane.ts";
 
-/**
- * Runs handed to the worker at a time: one that it works on and one that it finds when it has done. More would only be
- * run although their client may be gone by then.
- */
-const PIPELINE_DEPTH = 2;
-/** How many times a run is looked at before it is called stuck. */
-const LOOKS = 10;
+/** So many runs of one size tell how long they take. */
+const SETTLED_RUNS = 8;
+/** Measuring a model ends with so many runs, or after so long: the first runs are slower by far than those that follow. */
+const MOST_PROBES = 64;
+const LONGEST_PROBE_MS = 15;
 
-interface Run {
-  readonly arrivalMs: number;
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly string[];
-  /** Both stop listening to the request's signal; after the first call neither does anything. */
-  readonly resolve: (result: InferenceResult) => void;
-  readonly reject: (reason: unknown) => void;
+/** The way to the serving thread, for a model that may go there. */
+export interface ServingThreadOption {
+  readonly policy: ServingThreadPolicy;
+  /** Loads the model on the calling thread. Throws ReplicaFailureError. */
+  readonly open: (ran: ServingLaneOptions["ran"]) => Promise<ServingLane>;
 }
 
 export interface OnnxModelOptions {
-  readonly worker: Worker;
   readonly signature: Signature;
+  /** One for each instance, at least one. The model owns them. */
+  readonly threads: readonly OnnxThread[];
   readonly intraOpThreads: number;
-  /** Settles when the worker's thread has ended. */
-  readonly ended: Promise<void>;
   readonly observer: ModelObserver | undefined;
-  /** A run that takes longer is reported as stuck; undefined never. */
+  /** What `stuck` is called with. */
   readonly stuckAfterMs: number | undefined;
+  /** Undefined for a model that runs in its own threads only. */
+  readonly servingThread: ServingThreadOption | undefined;
 }
 
-/** A model loaded in a worker: requests are answered first come, first served. Owns the worker. */
+/**
+ * A loaded model. Its runs are made in threads of its own, in the one that is least busy, first come, first served; those
+ * that are short enough for it on the serving thread.
+ */
 export class OnnxModel implements LoadedModel {
   readonly signature: Signature;
-  readonly #worker: Worker;
-  readonly #intraOpThreads: number;
-  readonly #ended: Promise<void>;
-  readonly #observer: ModelObserver | undefined;
-  readonly #waiting: Run[] = [];
-  readonly #running = new Map<number, Run>();
-  readonly #watch: NodeJS.Timeout | undefined;
-  #nextId = 0;
+  readonly #options: OnnxModelOptions;
+  readonly #threads: readonly OnnxThread[];
+  readonly #waiting = new RunQueue();
+  readonly #cost = new RunCost();
+  /** Runs that measure, and that nobody asked for. */
+  readonly #probes = new WeakSet<PendingRun>();
+  #servingThread: ServingThreadOption | undefined;
+  #lane: ServingLane | undefined;
+  /** From then on it may move in traffic. */
+  #isPlaced = false;
   #closed: ServingError | undefined;
-  #drained: (() => void) | undefined;
+  #disposal: Promise<void> | undefined;
 
   constructor(options: OnnxModelOptions) {
     this.signature = options.signature;
-    this.#intraOpThreads = options.intraOpThreads;
-    this.#worker = options.worker;
-    this.#ended = options.ended;
-    this.#observer = options.observer;
-    this.#worker.on("message", (reply: WorkerReply) => this.#receive(reply));
-    if (options.stuckAfterMs !== undefined) this.#watch = this.#watchFor(options.stuckAfterMs);
+    this.#options = options;
+    this.#threads = options.threads;
+    this.#servingThread = options.servingThread;
+    const stuck = (): void => options.observer?.stuck(options.stuckAfterMs ?? 0);
+    const ran = (run: PendingRun, computeMs: number): void => {
+      this.#dispatch();
+      this.#learn(run, computeMs);
+      // If that fails, the model stays where it is.
+      if (this.#isPlaced && this.#belongsOnServingThread()) void this.#move().catch(() => undefined);
+    };
+    for (const thread of this.#threads) thread.tell({ ran, stuck });
   }
 
   execution(): ModelExecution {
-    return { placement: "Worker", instances: 1, intraOpThreads: this.#intraOpThreads, batching: undefined };
+    return {
+      placement: this.#lane === undefined ? "Worker" : "ServingThread",
+      instances: this.#threads.length,
+      intraOpThreads: this.#options.intraOpThreads,
+      batching: undefined,
+    };
   }
 
-  infer({ inputs, outputs }: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      if (this.#closed !== undefined) return reject(this.#closed);
-      const misfit = textWithNul(inputs);
-      if (misfit !== undefined) return reject(misfit);
-      const abort = (): void => {
-        const place = this.#waiting.indexOf(run);
-        if (place >= 0) this.#waiting.splice(place, 1);
-        reject(signal.reason);
-      };
-      const run: Run = {
-        inputs,
-        outputs,
-        arrivalMs: performance.now(),
-        resolve: (result) => {
-          signal.removeEventListener("abort", abort);
-          resolve(result);
-        },
-        reject: (reason) => {
-          signal.removeEventListener("abort", abort);
-          reject(reason);
-        },
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      this.#waiting.push(run);
-      this.#dispatch();
-    });
+  /**
+   * Finds out whether the model belongs on the serving thread, if it may go there, and moves it. Throws
+   * ReplicaFailureError if it cannot be loaded there.
+   */
+  async place(signal: AbortSignal): Promise<void> {
+    if (this.#servingThread?.policy.conditions !== undefined) await this.#probe(signal);
+    if (this.#belongsOnServingThread()) await this.#move();
+    this.#isPlaced = true;
   }
 
-  /** Lets the runs in the worker end, rejects those that wait, releases the session's memory and ends the thread. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed === undefined) {
-      this.#end(new ServingError("Unavailable", "the model is being unloaded"));
-      if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
-      this.#post({ kind: "close" }, []);
-    }
-    await this.#ended;
-    clearInterval(this.#watch);
+  infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's reason is what the contract says.
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const refusal = this.#closed ?? textWithNul(request.inputs);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const run = new PendingRun(request, signal);
+    run.predictedMs = this.#cost.predictMs(run.size) ?? Number.POSITIVE_INFINITY;
+    if (this.#lane?.takes(run.predictedMs) === true) this.#lane.submit(run);
+    else this.#enqueue(run);
+    return run.result;
   }
 
-  /** The worker is gone: nothing that was asked of it will be answered. Called by the engine, once. */
-  crash(failure: ReplicaFailureError): void {
-    if (this.#closed !== undefined) return this.#abandon(this.#closed);
+  /** Lets the runs that have begun end, rejects those that wait, releases the memory and ends the threads. */
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed === undefined) this.#end(new ServingError("Unavailable", "the model is being unloaded"));
+    return (this.#disposal ??= this.#dispose());
+  }
+
+  /** The worker of a thread is gone: nothing that was asked of it will be answered. Called at least once. */
+  crash(thread: OnnxThread, failure: ReplicaFailureError): void {
+    if (this.#closed !== undefined) return thread.abandon(this.#closed);
     const error = new ServingError("Unavailable", "the model has crashed", { cause: failure });
     this.#end(error);
-    this.#abandon(error);
-    clearInterval(this.#watch);
-    this.#observer?.crashed(failure);
+    for (const each of this.#threads) each.abandon(error);
+    this.#options.observer?.crashed(failure);
+  }
+
+  async #dispose(): Promise<void> {
+    await Promise.all([this.#lane?.close(), ...this.#threads.map((thread) => thread.close())]);
   }
 
   #end(error: ServingError): void {
     this.#closed = error;
-    for (const run of this.#waiting.splice(0)) run.reject(error);
+    for (const run of this.#waiting.takeAll()) run.reject(error);
+    this.#lane?.rejectWaiting(error);
   }
 
-  #abandon(error: ServingError): void {
-    for (const run of this.#running.values()) run.reject(error);
-    this.#running.clear();
-    this.#drained?.();
+  #enqueue(run: PendingRun): void {
+    run.heedAbort(() => this.#waiting.remove(run));
+    this.#waiting.push(run);
+    this.#dispatch();
   }
 
   #dispatch(): void {
-    while (this.#running.size < PIPELINE_DEPTH) {
+    for (;;) {
+      const thread = leastBusy(this.#threads);
+      if (!thread.hasRoom) return;
       const run = this.#waiting.shift();
       if (run === undefined) return;
-      const id = this.#nextId++;
-      try {
-        const inputs = run.inputs.map(toTransferable);
-        this.#post({ kind: "run", id, inputs, outputs: run.outputs }, buffersOf(inputs));
-        this.#running.set(id, run);
-      } catch (error) {
-        run.reject(error);
-      }
+      thread.start(run);
     }
   }
 
-  #post(request: WorkerRequest, transfer: Transferable[]): void {
-    this.#worker.postMessage(request, transfer);
+  #learn(run: PendingRun, computeMs: number): void {
+    // A run that failed may have failed early; but what it took is a run's time all the same.
+    this.#cost.observe(run.size, computeMs);
+    if (!this.#probes.has(run)) this.#options.observer?.ran({ computeMs, rows: run.rows });
   }
 
-  #receive(reply: WorkerReply): void {
-    if (reply.kind !== "ran" && reply.kind !== "run-failed") return;
-    const run = this.#running.get(reply.id);
-    this.#running.delete(reply.id);
-    this.#dispatch();
-    const { computeMs } = reply;
-    const rows = run?.inputs[0]?.shape[0] ?? 1;
-    if (run !== undefined && reply.kind === "ran") {
-      const queueMs = Math.max(0, performance.now() - run.arrivalMs - computeMs);
-      run.resolve({ outputs: reply.outputs, timing: { queueMs, computeMs, batchSize: rows } });
-    } else if (reply.kind === "run-failed") run?.reject(runErrorOf(reply.text));
-    this.#observer?.ran({ computeMs, rows });
-    if (this.#running.size === 0) this.#drained?.();
-  }
-
-  /**
-   * Counts looks at the same run rather than time, so that a process that was paused as a whole does not find itself
-   * stuck when it wakes.
-   */
-  #watchFor(stuckAfterMs: number): NodeJS.Timeout {
-    let seen: number | undefined;
-    let looks = 0;
-    const look = (): void => {
-      const oldest = this.#running.keys().next().value;
-      looks = oldest !== undefined && oldest === seen ? looks + 1 : 0;
-      seen = oldest;
-      if (looks === LOOKS) this.#observer?.stuck(stuckAfterMs);
+  /** Lets the model answer synthetic requests, until it is known how long they take. */
+  async #probe(signal: AbortSignal): Promise<void> {
+    const request = {
+      inputs: syntheticInputs(this.signature.inputs),
+      outputs: this.signature.outputs.map(({ name }) => name),
     };
-    return setInterval(look, stuckAfterMs / LOOKS).unref();
+    const deadlineMs = performance.now() + LONGEST_PROBE_MS;
+    for (let runs = 0; runs < MOST_PROBES && !this.#belongsOnServingThread(); runs++) {
+      const run = new PendingRun({ ...request, inputs: structuredClone(request.inputs) }, signal);
+      this.#probes.add(run);
+      this.#enqueue(run);
+      try {
+        await run.result;
+      } catch {
+        // It is no model for synthetic requests: its real ones will tell.
+        return;
+      }
+      if (performance.now() > deadlineMs) return;
+    }
+  }
+
+  #belongsOnServingThread(): boolean {
+    if (this.#servingThread === undefined || this.#closed !== undefined) return false;
+    const { conditions } = this.#servingThread.policy;
+    if (conditions === undefined) return true;
+    return (this.#cost.settledMs(SETTLED_RUNS) ?? Number.POSITIVE_INFINITY) <= conditions.maxSmallestRunMs;
+  }
+
+  /** Tried once. */
+  async #move(): Promise<void> {
+    const servingThread = this.#servingThread;
+    this.#servingThread = undefined;
+    const lane = await servingThread?.open((run, computeMs) => this.#learn(run, computeMs));
+    if (this.#closed === undefined) this.#lane = lane;
+    else await lane?.close();
   }
 }
 
-/** The binding cuts texts at their first NUL, without a word: such a request would get the answer to another one. */
-function textWithNul(inputs: readonly Tensor[]): ServingError | undefined {
-  const bad = inputs.find(({ datatype, data }) => datatype === "BYTES" && data.some((text) => text.includes("\0")));
-  if (bad === undefined) return undefined;
-  return new ServingError(
-    "InvalidArgument",
-    `input ${JSON.stringify(bad.name)}: has a text with a NUL character, which the engine cannot take`,
-  );
-}
-
-/** Buffers that Node.js shares among many (small Buffers come from one pool) cannot be moved: those are copied first. */
-function toTransferable(tensor: Tensor): Tensor {
-  if (tensor.datatype === "BYTES" || !isMarkedAsUntransferable(tensor.data.buffer)) return tensor;
-  return { ...tensor, data: tensor.data.slice() } as Tensor;
-}
-
-function buffersOf(tensors: readonly Tensor[]): Transferable[] {
-  const buffers = new Set<ArrayBuffer>();
-  for (const { datatype, data } of tensors) if (datatype !== "BYTES") buffers.add(data.buffer);
-  return [...buffers];
+function leastBusy(threads: readonly OnnxThread[]): OnnxThread {
+  return threads.reduce((least, thread) => (thread.running < least.running ? thread : least));
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Placement } from "../../../../common/runtime-config.ts";
 import type { InferenceEngine, LoadedModel, ModelObserver } from "../../../../runtime/core/servable.ts";
 import type { Datatype, Tensor, TensorData } from "../../../../runtime/core/tensor.ts";
 import { createOnnxEngine } from "../../../../runtime/engine/onnx-engine.ts";
@@ -42,8 +43,11 @@ async function fileOf(bytes: Uint8Array): Promise<string> {
   return file;
 }
 
-async function load(bytes: Uint8Array, watcher?: ModelObserver): Promise<LoadedModel> {
-  const model = await engine.load(await fileOf(bytes), patience, watcher === undefined ? {} : { observer: watcher });
+async function load(bytes: Uint8Array, watcher?: ModelObserver, placement?: Placement): Promise<LoadedModel> {
+  const model = await engine.load(await fileOf(bytes), patience, {
+    ...(watcher !== undefined && { observer: watcher }),
+    ...(placement !== undefined && { concurrency: { placement } }),
+  });
   onTestFinished(() => model[Symbol.asyncDispose]());
   return model;
 }
@@ -173,21 +177,28 @@ describe("every datatype comes back as it went in", () => {
 });
 
 describe("buffers", () => {
-  test("are moved into the engine and out of it, not copied", async () => {
-    const model = await load(identityModel("FLOAT"));
+  test("are moved into the model's thread and out of it, not copied", async () => {
+    const model = await load(identityModel("FLOAT"), undefined, "Worker");
     const data = Float32Array.of(1, 2, 3);
     const [output] = await run(model, { name: "input", datatype: "FP32", shape: [3], data });
     expect(data.buffer.detached).toBe(true);
     expect(output?.data).toEqual(Float32Array.of(1, 2, 3));
   });
 
-  test("that Node.js shares among many are left alone", async () => {
+  test.each(["Worker", "ServingThread"] as const)("that others use as well are left alone: %s", async (placement) => {
     const pooled = Buffer.from("abcd");
-    const model = await load(identityModel("UINT8"));
-    const data = new Uint8Array(pooled.buffer, pooled.byteOffset, 4);
-    const [output] = await run(model, { name: "input", datatype: "UINT8", shape: [4], data });
-    expect(output?.data).toEqual(Uint8Array.from([97, 98, 99, 100]));
-    expect(pooled.toString()).toBe("abcd");
+    const body = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
+    const model = await load(identityModel("UINT8"), undefined, placement);
+    for (const view of [pooled, body.subarray(2, 6), body.subarray(0, 4)]) {
+      const before = [...view];
+      // The serving thread takes runs of a size that it has seen.
+      for (let runs = 0; runs < 3; runs++) {
+        const data = new Uint8Array(view.buffer, view.byteOffset, 4);
+        const [output] = await run(model, { name: "input", datatype: "UINT8", shape: [4], data });
+        expect([...(output?.data ?? [])]).toEqual(before);
+      }
+      expect([...view]).toEqual(before);
+    }
   });
 
   test("may be shared by the inputs of one request", async () => {
@@ -388,6 +399,28 @@ describe("threads", () => {
     const counts = [20_000n, 1n, 10_000n, 0n, 5n];
     await Promise.all(counts.map((count, index) => run(model, trips(count)).then(() => order.push(index))));
     expect(order).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("the runs of one model go on at the same time in its instances, which share the threads", async () => {
+    const own = createOnnxEngine({ intraOpThreads: 4 });
+    onTestFinished(() => own[Symbol.asyncDispose]());
+    const file = await fileOf(loopModel());
+    const model = await own.load(file, patience, { concurrency: { instances: 2 } });
+    expect(model.execution()).toEqual({
+      placement: "Worker",
+      instances: 2,
+      intraOpThreads: 2,
+      batching: undefined,
+    });
+    const order: string[] = [];
+    const long = run(model, trips(400_000n)).then(() => order.push("long"));
+    await run(model, trips(1n)).then(() => order.push("short"));
+    await long;
+    expect(order).toEqual(["short", "long"]);
+    const one = await own.load(file, patience, { concurrency: { instances: 1, intraOpThreads: 3 } });
+    expect(one.execution()).toMatchObject({ instances: 1, intraOpThreads: 3 });
+    const many = await own.load(file, patience, { concurrency: { instances: 5 } });
+    expect(many.execution()).toMatchObject({ instances: 5, intraOpThreads: 1 });
   });
 
   test("models with several threads answer alike", async () => {
