@@ -14,12 +14,7 @@ export interface ConnectionFailure {
 /** Tells what an error of node's HTTP parser or its timeouts means for the client; undefined if nobody is there to be told. */
 export function connectionFailureOf(error: NodeJS.ErrnoException): ConnectionFailure | undefined {
   const { code = "" } = error;
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    return {
-      status: 408,
-      error: new ServingError("RequestTimeout", "request: expected all of it within the time allowed, got a part"),
-    };
-  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return lateRequest();
   if (code === "HPE_HEADER_OVERFLOW") {
     return {
       status: 431,
@@ -32,13 +27,23 @@ export function connectionFailureOf(error: NodeJS.ErrnoException): ConnectionFai
       error: new ServingError("PayloadTooLarge", "chunk extensions: expected at most 16 KiB, got more"),
     };
   }
-  if (code.startsWith("HPE_")) {
-    return {
-      status: 400,
-      error: new ServingError("InvalidArgument", "request: expected HTTP/1.1 as RFC 9112 has it, got something else"),
-    };
-  }
-  return undefined;
+  return code.startsWith("HPE_") ? brokenRequest() : undefined;
+}
+
+/** A request that did not arrive in time. */
+export function lateRequest(): ConnectionFailure {
+  return {
+    status: 408,
+    error: new ServingError("RequestTimeout", "request: expected all of it within the time allowed, got a part"),
+  };
+}
+
+/** A request that is not HTTP, or whose end does not come. */
+export function brokenRequest(): ConnectionFailure {
+  return {
+    status: 400,
+    error: new ServingError("InvalidArgument", "request: expected HTTP/1.1 as RFC 9112 has it, got something else"),
+  };
 }
 
 /** Answers on a connection that has no request to answer, and closes it. */

@@ -22,6 +22,10 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Time for an answer once the request has arrived, in ms; after it the client gets status 504. */
   readonly requestTimeoutMs: number;
+  /**
+   * Whether requests of the plainest form are read without node's parser, which costs a fraction of the CPU. Default: true.
+   */
+  readonly fastPath?: boolean;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -35,17 +39,19 @@ export interface HttpLimits {
   readonly maxConnections: number;
   /** Time for a request's head to arrive, in ms. Default 10 s. */
   readonly headersTimeoutMs: number;
-  /** Time for a whole request to arrive, in ms. Default 60 s. */
+  /** Time for the rest of a request to arrive, in ms; streams have bounds of their own. Default 60 s. */
   readonly receiveTimeoutMs: number;
   /** How often the two are checked, in ms. Default 2 s. */
   readonly checkIntervalMs: number;
   /** How long a connection may be idle, in ms. Default 75 s: longer than load balancers keep theirs (60 s). */
   readonly keepAliveTimeoutMs: number;
+  /** Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none. Default 1024. */
+  readonly minCompressedBytes: number;
   /** How long the rest of a refused body is read, in ms, so that its sender sees the answer. Default 2 s. */
   readonly lingerMs: number;
 }
 
-/** Fills in defaults and checks. Throws RangeError for a limit that is not a positive whole number. */
+/** Fills in defaults and checks. Throws RangeError for a limit that is not a whole number, or too small. */
 export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits {
   const maxBodyBytes = given.maxBodyBytes ?? 64 * 1024 * 1024;
   const limits: HttpLimits = {
@@ -56,11 +62,13 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
     receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,
     checkIntervalMs: given.checkIntervalMs ?? 2_000,
     keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
+    minCompressedBytes: given.minCompressedBytes ?? 1_024,
     lingerMs: given.lingerMs ?? 2_000,
   };
   for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`${name}: expected a whole number above 0, got ${value}`);
+    const least = name === "minCompressedBytes" ? 0 : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(`${name}: expected a whole number of at least ${least}, got ${value}`);
     }
   }
   return limits;

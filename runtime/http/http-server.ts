@@ -1,21 +1,21 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import { Server as NetServer, type AddressInfo } from "node:net";
+import { createServer, type OutgoingHttpHeaders, type Server } from "node:http";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
-import { connectionFailureOf, refuseConnection } from "./connection-errors.ts";
+import type { InferenceRoute } from "../protocol/dialect.ts";
+import type { CanonicalHead } from "./canonical-head.ts";
+import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
+import { DeadlineQueue } from "./deadline-queue.ts";
+import { FastConnection, type FastRoute } from "./fast-connection.ts";
+import { createFastHost } from "./fast-host.ts";
 import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./http-server-options.ts";
 import { InferenceHandler, type Exchange } from "./inference-handler.ts";
-import { InferenceRouter } from "./inference-route.ts";
+import { InferenceRouter, pathOf } from "./inference-route.ts";
+import { NodeTransport, type NodeTransportOptions } from "./node-transport.ts";
 import { requestIdOf } from "./request-head.ts";
 import { errorAnswer, jsonAnswer } from "./respond.ts";
-import { createRestApp } from "./rest-app.ts";
-import { answerUnread } from "./unread-body.ts";
+import { RestHandler } from "./rest-handler.ts";
+import { StreamHandler } from "./stream-handler.ts";
 
 /** How long, in ms, calls that were aborted at the end may take to be answered. */
 const ABORTED_GRACE_MS = 500;
@@ -53,11 +53,15 @@ class NodeHttpServer implements HttpServer {
   readonly #server: Server;
   readonly #router: InferenceRouter;
   readonly #inference: InferenceHandler;
-  readonly #rest: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Every connection, with its responses that are not written yet: several if the client pipelines. */
-  readonly #connections = new Map<Duplex, Set<ServerResponse>>();
+  readonly #streams: StreamHandler;
+  readonly #rest: RestHandler;
+  readonly #sockets = new Set<Socket>();
+  /** The exchanges of connections that node's parser reads, as long as they are not over: several if the client pipelines. */
+  readonly #exchanges = new Map<Duplex, Set<NodeTransport>>();
   readonly #refused = new WeakSet<Duplex>();
-  #openResponses = 0;
+  readonly #receiving: DeadlineQueue<NodeTransport>;
+  readonly #transportOptions: NodeTransportOptions;
+  #openExchanges = 0;
   #droppedConnections = 0;
   #nextDropLogMs = 0;
   #isDraining = false;
@@ -69,11 +73,15 @@ class NodeHttpServer implements HttpServer {
     this.#options = options;
     this.#limits = limits;
     this.#router = new InferenceRouter(options.protocols);
-    this.#inference = new InferenceHandler(options, limits, isDraining);
-    this.#rest = createRestApp(options, limits, isDraining);
+    this.#inference = new InferenceHandler(options, limits);
+    this.#streams = new StreamHandler(options, limits, isDraining);
+    this.#rest = new RestHandler(options, limits, isDraining);
+    this.#transportOptions = { lingerMs: limits.lingerMs, isDraining };
+    this.#receiving = new DeadlineQueue(limits.receiveTimeoutMs, (transport) => this.#expire(transport));
     this.#server = createServer({
       headersTimeout: Math.min(limits.headersTimeoutMs, limits.receiveTimeoutMs),
-      requestTimeout: limits.receiveTimeoutMs,
+      // A stream may take longer: bodies that may not are watched here.
+      requestTimeout: 0,
       connectionsCheckingInterval: limits.checkIntervalMs,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       // Node's own answer to a request without Host has no body; see #dispatch.
@@ -81,12 +89,13 @@ class NodeHttpServer implements HttpServer {
     });
     this.#server.maxConnections = limits.maxConnections;
     this.#server
-      .on("connection", (socket) => this.#onConnection(socket))
+      .prependListener("connection", (socket) => this.#onConnection(socket))
       .on("drop", () => this.#onDrop())
       .on("request", (request, response) => this.#dispatch({ request, response, expectsContinue: false }))
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
       .on("checkExpectation", (request, response) => this.#refuseExpectation({ request, response }))
       .on("clientError", (error, socket) => this.#onClientError(error, socket));
+    if (options.fastPath !== false) this.#putInFront();
   }
 
   listen(host: string, port: number): Promise<AddressInfo> {
@@ -102,6 +111,7 @@ class NodeHttpServer implements HttpServer {
 
   beginDrain(): void {
     this.#isDraining = true;
+    this.#streams.beginDrain();
   }
 
   close(deadlineMs: number): Promise<void> {
@@ -113,25 +123,27 @@ class NodeHttpServer implements HttpServer {
     this.beginDrain();
     // Not http's own close, which also closes idle connections: on each of them a request may be on its way.
     NetServer.prototype.close.call(this.#server);
-    const isIdle = (): boolean => this.#openResponses === 0;
+    const isIdle = (): boolean => this.#openExchanges === 0;
     if (!(await this.#reaches(isIdle, deadline))) {
-      this.#inference.abortAll(new ServingError("Unavailable", "the server stops before the answer is ready"));
+      const reason = new ServingError("Unavailable", "the server stops before the answer is ready");
+      this.#inference.abortAll(reason);
+      this.#streams.abortAll(reason);
       await this.#reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
     }
     await this.#quieten(deadline);
-    this.#server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
     // Ends its timer; that it no longer listens is known.
     this.#server.close(() => undefined);
-    await this.#reaches(() => this.#connections.size === 0, Number.POSITIVE_INFINITY);
+    await this.#reaches(() => this.#sockets.size === 0, Number.POSITIVE_INFINITY);
   }
 
   /** Waits until no request has come for a while, or no connection is left on which one could. */
   async #quieten(deadline: number): Promise<void> {
     for (;;) {
       const quietAt = Math.min(deadline, performance.now() + QUIET_MS);
-      const wasQuiet = !(await this.#reaches(() => this.#openResponses > 0 || this.#connections.size === 0, quietAt));
-      if (wasQuiet || this.#connections.size === 0) return;
-      if (!(await this.#reaches(() => this.#openResponses === 0, deadline))) return;
+      const wasQuiet = !(await this.#reaches(() => this.#openExchanges > 0 || this.#sockets.size === 0, quietAt));
+      if (wasQuiet || this.#sockets.size === 0) return;
+      if (!(await this.#reaches(() => this.#openExchanges === 0, deadline))) return;
     }
   }
 
@@ -164,88 +176,159 @@ class NodeHttpServer implements HttpServer {
     );
   }
 
-  #onConnection(socket: Duplex): void {
-    const responses = new Set<ServerResponse>();
-    this.#connections.set(socket, responses);
+  /** Lets the fast path see each connection first; what node's parser is to read comes to it later. */
+  #putInFront(): void {
+    const [, ...parsers] = this.#server.listeners("connection");
+    for (const parser of parsers) this.#server.off("connection", parser as () => void);
+    const host = createFastHost({
+      limits: this.#limits,
+      isDraining: () => this.#isDraining,
+      routeOf: (head) => this.#fastRouteOf(head),
+      opened: () => this.#opened(),
+      closed: () => this.#closed(),
+      handOver: (socket, unread) => {
+        socket.pause();
+        socket.unshift(unread);
+        for (const parser of parsers) Reflect.apply(parser, this.#server, [socket]);
+        socket.resume();
+      },
+    });
+    this.#server.on("connection", (socket) => FastConnection.attach(socket, host));
+  }
+
+  #fastRouteOf(head: CanonicalHead): FastRoute | undefined {
+    if (head.method === "POST") {
+      const result = this.#router.route(head.target);
+      if (result.kind !== "inference" || (result.route.mode ?? "unary") !== "unary") return undefined;
+      return (transport) => this.#inference.handle(transport, result.route);
+    }
+    const match = this.#rest.match("GET", pathOf(head.target));
+    return match.kind === "route" ? (transport) => this.#rest.handle(transport, match) : undefined;
+  }
+
+  #onConnection(socket: Socket): void {
+    this.#sockets.add(socket);
     socket.once("close", () => {
+      this.#sockets.delete(socket);
       // Of pipelined requests, only the first one's response hears that the connection is gone.
-      for (const response of responses) this.#endResponse(response, responses);
-      this.#connections.delete(socket);
+      for (const transport of this.#exchanges.get(socket) ?? []) this.#endExchange(transport);
       this.#onChange?.();
     });
   }
 
-  /** Takes note of a response until it is written or its connection is gone. */
-  #track({ request, response }: Pick<Exchange, "request" | "response">): void {
-    const responses = this.#connections.get(request.socket);
-    if (responses === undefined) return;
-    responses.add(response);
-    this.#openResponses++;
-    response.once("close", () => this.#endResponse(response, responses));
-    // A client that goes away while it is answered is no error of ours.
-    response.on("error", () => undefined);
+  #opened(): void {
+    this.#openExchanges++;
     this.#onChange?.();
   }
 
-  #endResponse(response: ServerResponse, responses: Set<ServerResponse>): void {
-    if (!responses.delete(response)) return;
-    this.#openResponses--;
-    this.#inference.end(response);
+  #closed(): void {
+    this.#openExchanges--;
     this.#onChange?.();
+  }
+
+  /** Takes note of an exchange until its answer is written or its connection is gone. */
+  #track(exchange: Exchange): NodeTransport {
+    const { request, response } = exchange;
+    const transport = new NodeTransport(exchange, this.#transportOptions);
+    let ofConnection = this.#exchanges.get(request.socket);
+    if (ofConnection === undefined) {
+      ofConnection = new Set();
+      this.#exchanges.set(request.socket, ofConnection);
+    }
+    ofConnection.add(transport);
+    this.#opened();
+    response.once("close", () => this.#endExchange(transport));
+    // A client that goes away while it is answered is no error of ours.
+    response.on("error", () => undefined);
+    return transport;
+  }
+
+  #endExchange(transport: NodeTransport): void {
+    const { request, response } = transport;
+    const ofConnection = this.#exchanges.get(request.socket);
+    if (ofConnection?.delete(transport) !== true) return;
+    if (ofConnection.size === 0) this.#exchanges.delete(request.socket);
+    transport.listener?.end(response.writableFinished);
+    this.#closed();
+  }
+
+  /** Bounds the time for the rest of a request. */
+  #watch(transport: NodeTransport): void {
+    const { request } = transport;
+    const deadline = this.#receiving.add(transport, performance.now());
+    const stop = (): void => this.#receiving.remove(deadline);
+    request.once("end", stop).once("close", stop);
+  }
+
+  #expire(transport: NodeTransport): void {
+    if (transport.request.complete) return;
+    this.#giveUp(transport.request.socket, TOO_LATE);
   }
 
   #dispatch(exchange: Exchange): void {
-    const { request, response } = exchange;
-    this.#track(exchange);
+    const { request } = exchange;
+    const transport = this.#track(exchange);
+    const target = request.url ?? "/";
+    const result = this.#router.route(target);
     if (request.headers.host === undefined && request.httpVersion === "1.1") {
-      this.#refuse(exchange, new ServingError("InvalidArgument", "Host: expected this header, got none"));
+      this.#refuse(transport, new ServingError("InvalidArgument", "Host: expected this header, got none"));
+    } else if (result.kind === "unknown") {
+      this.#refuse(transport, new ServingError("NotFound", "path: expected the path of a model, got another"));
+    } else if (result.kind === "other") {
+      transport.listener = this.#rest.handle(transport, this.#rest.match(request.method ?? "", pathOf(target)));
+    } else if (request.method !== "POST") {
+      const error = new ServingError("MethodNotAllowed", "method: expected POST, got another");
+      this.#refuse(transport, error, { allow: "POST" });
+    } else if ((result.route.mode ?? "unary") === "unary") {
+      transport.listener = this.#inference.handle(transport, result.route);
+    } else {
+      this.#stream(exchange, transport, result.route);
       return;
     }
-    const result = this.#router.route(request.url ?? "/");
-    if (result.kind === "other") {
-      this.#rest(request, response);
-    } else if (result.kind === "unknown") {
-      this.#refuse(exchange, new ServingError("NotFound", "path: expected the path of a model, got another"));
-    } else if (request.method === "POST") {
-      this.#inference.handle(exchange, result.route);
-    } else {
-      const error = new ServingError("MethodNotAllowed", "method: expected POST, got another");
-      this.#refuse(exchange, error, { allow: "POST" });
-    }
+    this.#watch(transport);
   }
 
-  #refuse(exchange: Exchange, error: ServingError, headers: OutgoingHttpHeaders = {}): void {
-    const answer = errorAnswer(error, { ...headers, "x-request-id": requestIdOf(exchange.request.headers) });
-    void answerUnread(exchange, answer, {
-      isLast: this.#isDraining,
-      lingerMs: this.#limits.lingerMs,
-      expectsContinue: exchange.expectsContinue,
-    });
+  #stream(exchange: Exchange, transport: NodeTransport, route: InferenceRoute): void {
+    transport.isStream = true;
+    transport.listener = {
+      // It is being answered: a connection that ends without the end of its body tells that it is not all.
+      failReceiving: () => exchange.request.socket.destroy(),
+      end: () => this.#streams.end(exchange.response),
+    };
+    this.#streams.handle(exchange, route);
+  }
+
+  #refuse(transport: NodeTransport, error: ServingError, headers: OutgoingHttpHeaders = {}): void {
+    const requestId = requestIdOf(transport.request.headers);
+    transport.send(errorAnswer(error, { ...headers, "x-request-id": requestId }));
   }
 
   #refuseExpectation(exchange: Pick<Exchange, "request" | "response">): void {
-    this.#track(exchange);
-    const answer = jsonAnswer(417, { error: "Expect: expected 100-continue, got another" });
-    void answerUnread(exchange, answer, { isLast: true, lingerMs: this.#limits.lingerMs, expectsContinue: true });
+    const transport = this.#track({ ...exchange, expectsContinue: true });
+    transport.send(jsonAnswer(417, { error: "Expect: expected 100-continue, got another" }));
   }
 
-  /** The parser or a timeout gave up on a connection. What was asked for before is still answered. */
+  /** The parser or a timeout gave up on a connection. */
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const failure = connectionFailureOf(error);
+    if (failure === undefined) socket.destroy();
+    else this.#giveUp(socket, failure);
+  }
+
+  /** Nothing more will be read from a connection. What was asked for before is still answered. */
+  #giveUp(socket: Duplex, failure: ConnectionFailure): void {
     if (this.#refused.has(socket)) return;
     this.#refused.add(socket);
-    const failure = connectionFailureOf(error);
-    if (failure === undefined) {
-      socket.destroy();
-      return;
-    }
-    const responses = this.#connections.get(socket);
-    if (responses === undefined || responses.size === 0) {
+    const exchanges = this.#exchanges.get(socket);
+    if (exchanges === undefined) {
       refuseConnection(socket, failure);
       return;
     }
-    for (const response of responses) {
-      if (this.#inference.callOf(response)?.failReceiving(failure.error) === true) continue;
-      response.once("close", () => socket.destroy());
+    for (const transport of exchanges) {
+      if (transport.failReceiving(failure.error)) continue;
+      transport.response.once("close", () => socket.destroy());
     }
   }
 }
+
+const TOO_LATE = lateRequest();

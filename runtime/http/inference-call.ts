@@ -1,66 +1,85 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServableView } from "../core/servable.ts";
+import { ServingError } from "../errors.ts";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
-import type { ServingError } from "../errors.ts";
-import { CallSignal } from "./call-signal.ts";
-import type { InferenceRoute } from "../protocol/dialect.ts";
+import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
+import type { Deadline } from "./deadline-queue.ts";
+import { provenanceHeaders } from "./provenance.ts";
+import type { BodyAllowance } from "./request-body.ts";
+import { requestIdFrom } from "./request-head.ts";
+import type { Transport, TransportListener } from "./transport.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */
-export class InferenceCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+export class InferenceCall implements TransportListener, WireRequest {
+  readonly transport: Transport;
   readonly route: InferenceRoute;
   readonly requestId: string;
-  readonly signal: CallSignal = new CallSignal();
-  readonly startMs: number = performance.now();
-  /** Whether the client waits for `100 Continue` before it sends the body. */
-  expectsContinue: boolean;
+  readonly allowance: BodyAllowance;
+  readonly startMs: number;
+  readonly #onEnd: (call: InferenceCall, isWritten: boolean) => void;
+  /** Aborts at the deadline, when the client goes away, or when the server stops; its reason is a ServingError. */
+  readonly #controller = new AbortController();
+  /** Decompressed. */
+  body: Uint8Array = EMPTY;
+  /** When the call must be answered, once its clock runs. */
+  deadline: Deadline | undefined;
   /** The model asked for, once that is known. */
   model = "";
   /** The version that answers, once one was lent. */
-  version: number | undefined;
+  servable: Pick<ServableView, "id" | "digest"> | undefined;
   code: RequestCode = "OK";
   /** Whether it counts as in flight: its body has arrived, its answer is not written. */
   isAdmitted = false;
-  hasEnded = false;
-  /** Bytes of the body that count against the budget. */
-  bufferedBytes = 0;
-  /** Whether the rest of the body cannot be read, because it came too late or is no HTTP. */
-  isBroken = false;
+  #hasEnded = false;
 
+  /** `onEnd` is called once. */
   constructor(
-    exchange: {
-      readonly request: IncomingMessage;
-      readonly response: ServerResponse;
-      readonly expectsContinue: boolean;
-    },
+    transport: Transport,
     route: InferenceRoute,
-    requestId: string,
+    options: {
+      readonly allowance: BodyAllowance;
+      readonly onEnd: (call: InferenceCall, isWritten: boolean) => void;
+    },
   ) {
-    this.request = exchange.request;
-    this.response = exchange.response;
-    this.expectsContinue = exchange.expectsContinue;
+    this.transport = transport;
     this.route = route;
-    this.requestId = requestId;
+    this.allowance = options.allowance;
+    this.#onEnd = options.onEnd;
+    this.startMs = performance.now();
+    this.requestId = requestIdFrom(transport.header("x-request-id"));
   }
 
-  /** A header of the request by its lower-case name. */
-  readonly header = (name: string): string | undefined => {
-    const value = this.request.headers[name];
-    return typeof value === "string" ? value : undefined;
-  };
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** A header for the dialect, which sees the body decompressed. Bound: dialects take it off its object. */
+  readonly header = (name: string): string | undefined =>
+    name === "content-encoding" ? undefined : this.transport.header(name);
 
   /** Headers of every answer to this call. */
   headers(): Record<string, string> {
     const headers: Record<string, string> = { "x-request-id": this.requestId };
-    if (this.version !== undefined) headers["x-lockstep-model-version"] = String(this.version);
-    return headers;
+    return this.servable === undefined ? headers : Object.assign(headers, provenanceHeaders(this.servable));
   }
 
-  /** The connection failed under the request: ends the call if the request was still arriving. False if it was not. */
-  failReceiving(error: ServingError): boolean {
-    if (this.request.complete || this.response.headersSent) return false;
-    this.isBroken = true;
-    this.signal.abort(error);
-    return true;
+  /** Ends the call with an error, unless it has ended or was aborted before. */
+  abort(reason: ServingError): void {
+    if (!this.#controller.signal.aborted) this.#controller.abort(reason);
+  }
+
+  failReceiving(error: ServingError): void {
+    this.abort(error);
+  }
+
+  end(isWritten: boolean): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (!isWritten) {
+      this.code = "Cancelled";
+      this.abort(new ServingError("Cancelled", "the client closed the connection"));
+    }
+    this.#onEnd(this, isWritten);
   }
 }
+
+const EMPTY = new Uint8Array(0);

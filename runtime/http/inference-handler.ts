@@ -1,13 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
-import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
+import type { InferenceRoute } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
+import type { RequestTiming } from "../serving/infer-path.ts";
+import { acceptedCoding, compressAnswer, contentCodingOf, decompress } from "./content-encoding.ts";
+import { DeadlineQueue } from "./deadline-queue.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";
-import { BodyBudget, readBody } from "./request-body.ts";
-import { checkLength, requestIdOf } from "./request-head.ts";
-import { errorAnswer, sendAnswer } from "./respond.ts";
-import { answerUnread } from "./unread-body.ts";
+import { serverTiming, TIMING_REQUEST_HEADER } from "./provenance.ts";
+import { BodyAllowance, BodyBudget } from "./request-body.ts";
+import { checkLength } from "./request-head.ts";
+import { bodySizeBytes, errorAnswer, type Answer } from "./respond.ts";
+import type { Transport, TransportListener } from "./transport.ts";
 
 /** A request and what is to become its answer. */
 export interface Exchange {
@@ -24,99 +28,114 @@ export interface Exchange {
 export class InferenceHandler {
   readonly #options: HttpServerOptions;
   readonly #limits: HttpLimits;
-  readonly #isDraining: () => boolean;
   readonly #budget: BodyBudget;
-  readonly #calls = new Map<ServerResponse, InferenceCall>();
+  readonly #calls = new Set<InferenceCall>();
+  readonly #deadlines: DeadlineQueue<InferenceCall>;
+  readonly #onEnd = (call: InferenceCall): void => this.#end(call);
 
-  constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
+  constructor(options: HttpServerOptions, limits: HttpLimits) {
     this.#options = options;
     this.#limits = limits;
-    this.#isDraining = isDraining;
     this.#budget = new BodyBudget(limits.maxBufferedBytes);
-  }
-
-  /** The call that this response belongs to, until it has ended. */
-  callOf(response: ServerResponse): InferenceCall | undefined {
-    return this.#calls.get(response);
+    const { requestTimeoutMs } = options;
+    this.#deadlines = new DeadlineQueue(requestTimeoutMs, (call) => {
+      call.abort(new ServingError("DeadlineExceeded", `answer: expected within ${requestTimeoutMs} ms, got none`));
+    });
   }
 
   /** Aborts all calls. */
   abortAll(reason: ServingError): void {
-    for (const call of this.#calls.values()) call.signal.abort(reason);
+    for (const call of this.#calls) call.abort(reason);
   }
 
-  /** Answers a request, whatever happens; never throws. {@link end} must be called when the response is closed. */
-  handle(exchange: Exchange, route: InferenceRoute): void {
-    const call = new InferenceCall(exchange, route, requestIdOf(exchange.request.headers));
-    this.#calls.set(call.response, call);
+  /** Answers a request, whatever happens; never throws. Who is returned must be told what becomes of the transport. */
+  handle(transport: Transport, route: InferenceRoute): TransportListener {
+    const allowance = new BodyAllowance(this.#budget, this.#limits.maxBodyBytes);
+    const call = new InferenceCall(transport, route, { allowance, onEnd: this.#onEnd });
+    this.#calls.add(call);
     void this.#run(call);
+    return call;
   }
 
-  /** The response is written, or its connection closed. Idempotent. */
-  end(response: ServerResponse): void {
-    const call = this.#calls.get(response);
-    if (call === undefined) return;
-    this.#calls.delete(response);
-    if (!response.writableFinished) {
-      call.code = "Cancelled";
-      call.signal.abort(new ServingError("Cancelled", "the client closed the connection"));
-    }
-    call.signal.end();
-    this.#budget.giveBack(call.bufferedBytes);
+  #end(call: InferenceCall): void {
+    this.#calls.delete(call);
+    this.#stopClock(call);
+    call.allowance.end();
     if (call.isAdmitted) this.#options.admission.leave();
     this.#options.metrics.observeRequest({
       model: call.model,
-      version: call.version,
+      version: call.servable?.id.version,
       protocol: call.route.dialect.name,
       code: call.code,
       durationMs: performance.now() - call.startMs,
     });
   }
 
+  #stopClock(call: InferenceCall): void {
+    if (call.deadline !== undefined) this.#deadlines.remove(call.deadline);
+  }
+
   async #run(call: InferenceCall): Promise<void> {
     try {
-      const { headers, ...answer } = await this.#answer(call);
-      call.signal.end();
-      const all = { ...headers, ...call.headers() };
-      sendAnswer(call.response, { ...answer, status: 200, headers: all }, { isLast: this.#isDraining() });
+      const answer = await this.#answer(call);
+      this.#stopClock(call);
+      call.transport.send(answer);
     } catch (thrown) {
       const error = ServingError.from(thrown);
       call.code = error.code;
+      this.#stopClock(call);
       this.#log(call, error);
-      await answerUnread(call, errorAnswer(error, call.headers(), call.route.dialect.writeError), {
-        isLast: this.#isDraining(),
-        lingerMs: call.isBroken ? 0 : this.#limits.lingerMs,
-        expectsContinue: call.expectsContinue,
-      });
+      call.transport.send(errorAnswer(error, call.headers(), call.route.dialect.writeError));
     }
   }
 
-  async #answer(call: InferenceCall): Promise<WireAnswer> {
-    const { route, signal } = call;
+  async #answer(call: InferenceCall): Promise<Answer> {
+    const { route, transport, signal } = call;
     call.model = this.#resolveModel(route);
     const { path, admission } = this.#options;
     const target = { model: call.model, version: route.version, label: route.label };
     // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it.
     path.acquire(target)[Symbol.dispose]();
     admission.check();
-    const body = await this.#receive(call);
+    const coding = contentCodingOf(transport.header("content-encoding"));
+    route.dialect.checkHead(call);
+    checkLength(transport.contentLength, this.#limits.maxBodyBytes);
+    const received = transport.receive(call.allowance, signal);
+    const body = received instanceof Uint8Array ? received : await received;
+    call.body = coding === undefined ? body : await decompress(body, coding, call.allowance, signal);
     this.#admit(call);
-    signal.startDeadline(this.#options.requestTimeoutMs);
-    const wire = { body, header: call.header };
-    const { answer } = await path.infer(target, (servable) => route.dialect.prepare(wire, servable), {
-      signal: signal.signal,
-      onServable: ({ id }) => {
-        call.version = id.version;
+    const { answer, timing } = await path.infer(target, (servable) => route.dialect.prepare(call, servable), {
+      signal,
+      onServable: (servable) => {
+        call.servable = servable;
       },
     });
-    return answer;
+    return this.#finish(call, { ...answer, status: 200, headers: this.#headers(call, answer.headers, timing) });
   }
 
   /** Slow senders must not take the places of those that can be answered: only a whole request takes one. */
   #admit(call: InferenceCall): void {
-    call.signal.signal.throwIfAborted();
+    call.signal.throwIfAborted();
     this.#options.admission.enter();
     call.isAdmitted = true;
+    call.deadline = this.#deadlines.add(call, performance.now());
+  }
+
+  #headers(call: InferenceCall, ofDialect: Answer["headers"], timing: RequestTiming): NonNullable<Answer["headers"]> {
+    const headers = call.headers();
+    if (ofDialect !== undefined) Object.assign(headers, ofDialect, headers);
+    const wantsTiming = call.transport.header(TIMING_REQUEST_HEADER);
+    if (wantsTiming !== undefined && wantsTiming !== "0") headers["server-timing"] = serverTiming(timing);
+    return headers;
+  }
+
+  /** Compresses an answer that is worth it, for a client that asks for it. */
+  #finish(call: InferenceCall, answer: Answer): Answer | Promise<Answer> {
+    const { minCompressedBytes } = this.#limits;
+    if (minCompressedBytes === 0 || bodySizeBytes(answer.body) < minCompressedBytes) return answer;
+    const varying = { ...answer, headers: { ...answer.headers, vary: "accept-encoding" } };
+    const coding = acceptedCoding(call.transport.header("accept-encoding"));
+    return coding === undefined ? varying : compressAnswer(varying, coding);
   }
 
   #resolveModel({ model }: InferenceRoute): string {
@@ -130,27 +149,11 @@ export class InferenceHandler {
     );
   }
 
-  async #receive(call: InferenceCall): Promise<Buffer> {
-    call.route.dialect.checkHead(call);
-    checkLength(call.request.headers, this.#limits.maxBodyBytes);
-    if (call.expectsContinue) {
-      call.response.writeContinue();
-      call.expectsContinue = false;
-    }
-    const limits = {
-      maxBodyBytes: this.#limits.maxBodyBytes,
-      budget: this.#budget,
-      onTaken: (sizeBytes: number): void => {
-        call.bufferedBytes += sizeBytes;
-      },
-    };
-    return await readBody(call.request, limits, call.signal.signal);
-  }
-
   #log(call: InferenceCall, error: ServingError): void {
     if (error.code !== "Internal") return;
+    const { requestId, servable } = call;
     this.#options.logger.error(
-      { requestId: call.requestId, model: quoteName(call.model), version: call.version, err: error.cause ?? error },
+      { requestId, model: quoteName(call.model), version: servable?.id.version, err: error.cause ?? error },
       "request failed",
     );
   }

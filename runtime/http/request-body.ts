@@ -3,7 +3,7 @@ import { ServingError } from "../errors.ts";
 import { bodyTooLarge } from "./request-head.ts";
 
 /** Each piece of a body costs time, however small it is: after so many they must not be tiny. */
-const FREE_PIECES = 4_096;
+export const FREE_PIECES = 4_096;
 const LEAST_PIECE_BYTES = 64;
 
 /** Bytes of bodies that all requests together may keep. */
@@ -30,12 +30,61 @@ export class BodyBudget {
   }
 }
 
-/** What bounds the reading of a body. */
-export interface BodyLimits {
+/** What one request may keep of bodies: within its own limit, and within the budget of all. */
+export class BodyAllowance {
+  /** Of one body, whether as it came or decompressed. */
   readonly maxBodyBytes: number;
-  readonly budget: BodyBudget;
-  /** Told of the bytes that were taken from the budget. */
-  readonly onTaken: (sizeBytes: number) => void;
+  readonly #budget: BodyBudget;
+  #takenBytes = 0;
+
+  constructor(budget: BodyBudget, maxBodyBytes: number) {
+    this.#budget = budget;
+    this.maxBodyBytes = maxBodyBytes;
+  }
+
+  /** Throws ServingError (ResourceExhausted) if there is no room. */
+  take(sizeBytes: number): void {
+    this.#budget.take(sizeBytes);
+    this.#takenBytes += sizeBytes;
+  }
+
+  /** Gives back part of what was taken. */
+  giveBack(sizeBytes: number): void {
+    this.#takenBytes -= sizeBytes;
+    this.#budget.giveBack(sizeBytes);
+  }
+
+  /** Gives back all that is left. Must be called when the request has ended. Idempotent. */
+  end(): void {
+    this.giveBack(this.#takenBytes);
+  }
+}
+
+/** Puts the pieces of a body together, within the limits. */
+export class BodyCollector {
+  readonly #allowance: BodyAllowance;
+  readonly #pieces: Buffer[] = [];
+  #sizeBytes = 0;
+
+  constructor(allowance: BodyAllowance) {
+    this.#allowance = allowance;
+  }
+
+  /** Throws ServingError: PayloadTooLarge, ResourceExhausted, or InvalidArgument for a flood of tiny pieces. */
+  push(piece: Buffer): void {
+    const { maxBodyBytes } = this.#allowance;
+    if (this.#sizeBytes + piece.length > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
+    this.#allowance.take(piece.length);
+    this.#sizeBytes += piece.length;
+    this.#pieces.push(piece);
+    if (this.#pieces.length > FREE_PIECES && this.#sizeBytes < this.#pieces.length * LEAST_PIECE_BYTES) throw tooFine();
+  }
+
+  /** The body so far. */
+  join(): Buffer {
+    const [only] = this.#pieces;
+    return only !== undefined && this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces, this.#sizeBytes);
+  }
 }
 
 /**
@@ -43,10 +92,9 @@ export interface BodyLimits {
  * tiny pieces, Cancelled if the client goes away first, or the reason of `signal`. After a rejection the rest of the
  * body is unread and the request is paused.
  */
-export function readBody(request: IncomingMessage, limits: BodyLimits, signal: AbortSignal): Promise<Buffer> {
+export function readBody(request: IncomingMessage, allowance: BodyAllowance, signal: AbortSignal): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    let sizeBytes = 0;
+    const collector = new BodyCollector(allowance);
 
     const stop = (): void => {
       request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
@@ -59,23 +107,17 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, signal: A
     };
     const onData = (piece: Buffer): void => {
       try {
-        pieces.push(piece);
-        if (sizeBytes + piece.length > limits.maxBodyBytes) throw bodyTooLarge(limits.maxBodyBytes);
-        limits.budget.take(piece.length);
-        sizeBytes += piece.length;
-        limits.onTaken(piece.length);
-        if (pieces.length > FREE_PIECES && sizeBytes < pieces.length * LEAST_PIECE_BYTES) throw tooFine();
+        collector.push(piece);
       } catch (error) {
         fail(error);
       }
     };
     const onEnd = (): void => {
       stop();
-      const [only] = pieces;
-      resolve(only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces, sizeBytes));
+      resolve(collector.join());
     };
     const onClose = (): void => {
-      fail(new ServingError("Cancelled", "body: expected all of it, got a closed connection"));
+      fail(bodyCutOff());
     };
     const onAbort = (): void => {
       fail(signal.reason);
@@ -88,6 +130,11 @@ export function readBody(request: IncomingMessage, limits: BodyLimits, signal: A
     signal.addEventListener("abort", onAbort, { once: true });
     request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   });
+}
+
+/** The error for a body whose sender went away. */
+export function bodyCutOff(): ServingError {
+  return new ServingError("Cancelled", "body: expected all of it, got a closed connection");
 }
 
 function tooFine(): ServingError {

@@ -7,13 +7,17 @@ const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** The request's id: the client's own if it is one, else a new one. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers["x-request-id"];
-  return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+  return requestIdFrom(typeof given === "string" ? given : undefined);
+}
+
+/** The same, of the header's value. */
+export function requestIdFrom(given: string | undefined): string {
+  return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
 /** Refuses a body that says it is larger than the limit. Throws ServingError. */
-export function checkLength(headers: IncomingHttpHeaders, maxBodyBytes: number): void {
-  const length = headers["content-length"];
-  if (length !== undefined && Number(length) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes, Number(length));
+export function checkLength(contentLength: number | undefined, maxBodyBytes: number): void {
+  if (contentLength !== undefined && contentLength > maxBodyBytes) throw bodyTooLarge(maxBodyBytes, contentLength);
 }
 
 /** The error for a body that is larger than the limit; `sizeBytes` is undefined where only the limit was passed. */

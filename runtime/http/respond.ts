@@ -54,6 +54,13 @@ export function sendAnswer(response: ServerResponse, answer: Answer, options: { 
   response.end(parts.at(-1));
 }
 
+/** The length of a body. */
+export function bodySizeBytes(body: Answer["body"]): number {
+  if (typeof body === "string") return Buffer.byteLength(body);
+  if (body instanceof Uint8Array) return body.byteLength;
+  return body.reduce((sum, part) => sum + part.byteLength, 0);
+}
+
 function partsOf(body: Answer["body"]): readonly (Uint8Array | string)[] {
   return typeof body === "string" || body instanceof Uint8Array ? [body] : body;
 }
@@ -61,7 +68,7 @@ function partsOf(body: Answer["body"]): readonly (Uint8Array | string)[] {
 function headersOf(answer: Answer, isLast: boolean): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     "content-type": answer.contentType ?? "application/json",
-    "content-length": partsOf(answer.body).reduce((sum, part) => sum + Buffer.byteLength(part), 0),
+    "content-length": bodySizeBytes(answer.body),
     ...answer.headers,
   };
   if (isLast) headers["connection"] = "close";

@@ -3,7 +3,7 @@ import { discardBody } from "./request-body.ts";
 import { sendAnswer, writeAnswer, type Answer } from "./respond.ts";
 
 /** The rest of a body is read behind the answer, and the connection kept, if it is known to be this short. */
-const SHORT_BODY_BYTES = 256 * 1024;
+export const SHORT_BODY_BYTES = 256 * 1024;
 
 /** How to end a request whose body nobody wants. */
 export interface UnreadOptions {

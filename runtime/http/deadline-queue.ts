@@ -1,0 +1,86 @@
+/** Timers of a longer time would go off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** An item that waits; made by {@link DeadlineQueue.add}. */
+export interface Deadline {
+  readonly dueMs: number;
+}
+
+class Entry<T> implements Deadline {
+  readonly item: T;
+  readonly dueMs: number;
+  previous: Entry<T> | undefined;
+  next: Entry<T> | undefined;
+  isQueued = true;
+
+  constructor(item: T, dueMs: number) {
+    this.item = item;
+    this.dueMs = dueMs;
+  }
+}
+
+/**
+ * Deadlines that all lie equally far ahead when they are set, so that the first to be added is the first to be due: one
+ * timer for all of them, which adding and removing do not touch. It does not keep the process alive.
+ */
+export class DeadlineQueue<T> {
+  readonly #durationMs: number;
+  readonly #onDue: (item: T) => void;
+  #first: Entry<T> | undefined;
+  #last: Entry<T> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `onDue` is called once for each item that was not removed in time; it must not throw. */
+  constructor(durationMs: number, onDue: (item: T) => void) {
+    this.#durationMs = durationMs;
+    this.#onDue = onDue;
+  }
+
+  /** `nowMs` is performance.now(), which the caller often has at hand. */
+  add(item: T, nowMs: number): Deadline {
+    const entry = new Entry(item, nowMs + this.#durationMs);
+    if (this.#last === undefined) {
+      this.#first = entry;
+    } else {
+      entry.previous = this.#last;
+      this.#last.next = entry;
+    }
+    this.#last = entry;
+    if (this.#timer === undefined) this.#arm(this.#durationMs);
+    return entry;
+  }
+
+  /** Forgets a deadline of this queue. Does nothing if it was due or removed before. */
+  remove(deadline: Deadline): void {
+    if (!(deadline instanceof Entry) || !deadline.isQueued) return;
+    const entry: Entry<T> = deadline;
+    entry.isQueued = false;
+    if (entry.previous === undefined) this.#first = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === undefined) this.#last = entry.previous;
+    else entry.next.previous = entry.previous;
+    entry.previous = undefined;
+    entry.next = undefined;
+  }
+
+  #arm(delayMs: number): void {
+    // A timer may be due up to a millisecond early.
+    this.#timer = setTimeout(() => this.#expire(), Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS)).unref();
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const nowMs = performance.now();
+    for (;;) {
+      const first = this.#first;
+      if (first === undefined) return;
+      if (first.dueMs > nowMs) {
+        // `onDue` may have added, and thereby armed.
+        if (this.#timer === undefined) this.#arm(first.dueMs - nowMs);
+        return;
+      }
+      this.remove(first);
+      this.#onDue(first.item);
+    }
+  }
+}
