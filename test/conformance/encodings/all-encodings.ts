@@ -1,0 +1,5 @@
+import type { Encoding } from "./encoding.ts";
+import { V2_HTTP_ENCODINGS } from "./v2-http.ts";
+
+/** Every way in which a client can ask: each must carry each vector that it can carry at all. */
+export const ENCODINGS: readonly Encoding[] = [...V2_HTTP_ENCODINGS];
