@@ -10,8 +10,20 @@ export interface LoadOptions {
   readonly maxDurationMs: number;
   /** Each client waits so long between two requests. Default 0. */
   readonly pauseMs?: number;
-  /** Requests per connection; then the client makes a new one, as new clients do. Default: as many as the server allows. */
+  /** Requests per connection; then a new client comes, from another address. Default: as many as the server allows. */
   readonly requestsPerConnection?: number;
+  /** Is called when a kind of failure comes for the first time, while its traces are fresh. */
+  readonly onFailure?: (failure: LoadFailure) => void;
+}
+
+/** The first failure of its kind. */
+export interface LoadFailure {
+  /** Such as `503` or `ECONNRESET read ECONNRESET`. */
+  readonly kind: string;
+  /** Since the load began. */
+  readonly atMs: number;
+  /** Address of the client that had it; on Linux no other client of the last minutes had the same. */
+  readonly from: string;
 }
 
 export interface LoadReport {
@@ -47,13 +59,20 @@ export function startLoad(options: LoadOptions): Load {
   const failures: Record<string, { count: number; firstAtMs: number }> = {};
   const versions: Record<string, number> = {};
 
-  function fail(kind: string): void {
-    const known = (failures[kind] ??= { count: 0, firstAtMs: Math.round(performance.now() - startMs) });
-    known.count += 1;
+  function fail(kind: string, from: string): void {
+    const known = failures[kind];
+    if (known !== undefined) {
+      known.count += 1;
+      return;
+    }
+    const atMs = Math.round(performance.now() - startMs);
+    failures[kind] = { count: 1, firstAtMs: atMs };
+    options.onFailure?.({ kind, atMs, from });
   }
 
   async function client(): Promise<void> {
-    let agent = newAgent();
+    let from = nextAddress();
+    let agent = newAgent(from);
     for (let sent = 1; !ended.signal.aborted; sent++) {
       const sentMs = performance.now();
       try {
@@ -68,14 +87,15 @@ export function startLoad(options: LoadOptions): Load {
         if (statusCode === 200) {
           const version = String(headers["x-lockstep-model-version"] ?? "");
           versions[version] = (versions[version] ?? 0) + 1;
-        } else fail(String(statusCode));
+        } else fail(String(statusCode), from);
       } catch (error) {
         latencies.push(performance.now() - sentMs);
-        fail(codeOf(error));
+        fail(codeOf(error), from);
       }
       if (sent % (options.requestsPerConnection ?? Infinity) === 0) {
         await agent.close();
-        agent = newAgent();
+        from = nextAddress();
+        agent = newAgent(from);
       }
       if (options.pauseMs !== undefined && !ended.signal.aborted) await pause(options.pauseMs, ended.signal);
     }
@@ -107,8 +127,25 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-function newAgent(): Agent {
+let addresses = Math.floor(Math.random() * 2 ** 24);
+
+/**
+ * An address of this machine that no client had for a long time. From one address for all, the system takes a port again
+ * within half a minute, while connection tracking and servers remember the connection that had it for one or two: most new
+ * connections then replace a remembered one, and some wait a second for it. Clients on machines of their own never do
+ * that to each other. Elsewhere than on Linux there is only one address.
+ */
+function nextAddress(): string {
+  if (process.platform !== "linux") return "127.0.0.1";
+  addresses = (addresses + 1) % 2 ** 24;
+  // Not 127.0.x.x, where others listen, nor the last address, which is for broadcasts.
+  const [second, third, fourth] = [1 + ((addresses >> 16) % 254), (addresses >> 8) & 255, addresses & 255];
+  return `127.${second}.${third}.${fourth}`;
+}
+
+function newAgent(localAddress: string): Agent {
   return new Agent({
+    localAddress,
     connections: 1,
     pipelining: 1,
     headersTimeout: REQUEST_TIMEOUT_MS,

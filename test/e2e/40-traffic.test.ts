@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { eventually } from "../eventually.ts";
+import { failureTraces } from "./failure-traces.ts";
+import { watchRefusedConnections } from "./refused-connections.ts";
 import { applyAndWait, manifest, waitReady } from "./inference-services.ts";
 import { installLockstep, OPERATOR_NAMESPACE } from "./installation.ts";
-import { startLoad, type Load, type LoadReport } from "../../bench/load.ts";
+import { startLoad, type Load, type LoadFailure, type LoadReport } from "../../bench/load.ts";
 import { kubectl, makeNamespace, read } from "./kubectl.ts";
 import { samplesOf } from "./model-samples.ts";
 import { startModelStore, type ModelStore } from "./model-store.ts";
@@ -48,11 +50,18 @@ beforeAll(async () => {
 afterAll(async () => {
   await kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);
   await store.stop();
+  refused.stop();
 });
+
+const refused = watchRefusedConnections(NODE_PORT);
+const traces: Promise<string>[] = [];
+function onFailure(failure: LoadFailure): void {
+  traces.push(failureTraces(NAMESPACE, failure, refused));
+}
 
 /** Clients that keep their connections, and clients that make new ones all the time; gentle, so that the CPU is not the matter. */
 function gentleLoad(pauseMs = 20): { stop(): Promise<LoadReport[]> } {
-  const common = { url: URL, body, maxDurationMs: 360_000, pauseMs };
+  const common = { url: URL, body, maxDurationMs: 360_000, pauseMs, onFailure };
   const loads: Load[] = [
     startLoad({ ...common, clients: 4 }),
     startLoad({ ...common, clients: 4, requestsPerConnection: 1 }),
@@ -60,8 +69,9 @@ function gentleLoad(pauseMs = 20): { stop(): Promise<LoadReport[]> } {
   return { stop: () => Promise.all(loads.map((load) => load.stop())) };
 }
 
-function expectNoFailure(what: string, reports: readonly LoadReport[]): void {
+async function expectNoFailure(what: string, reports: readonly LoadReport[]): Promise<void> {
   for (const report of reports) console.log(`${what}: ${JSON.stringify(report)}`);
+  for (const text of await Promise.all(traces.splice(0))) console.log(text);
   expect(reports.map(({ failures }) => failures)).toEqual(reports.map(() => ({})));
   for (const { sent } of reports) expect(sent).toBeGreaterThan(50);
 }
@@ -100,7 +110,7 @@ describe("without a failed request", () => {
     await waitReplicas(3);
     await kubectl(["scale", "isvc", "digits", "-n", NAMESPACE, "--replicas=1"]);
     await waitReplicas(1);
-    expectNoFailure("scale 1 -> 3 -> 1", await load.stop());
+    await expectNoFailure("scale 1 -> 3 -> 1", await load.stop());
   });
 
   test("a rolling update replaces all replicas, here by another version of the model", async () => {
@@ -111,7 +121,7 @@ describe("without a failed request", () => {
     await applyAndWait(NAMESPACE, digits({ minReplicas: 2 }, 1), 120_000);
     await waitReplicas(2);
     const reports = await load.stop();
-    expectNoFailure("rolling update", reports);
+    await expectNoFailure("rolling update", reports);
     expect((await podNames()).filter((name) => before.includes(name))).toEqual([]);
     for (const { versions } of reports) expect(Object.keys(versions).toSorted()).toEqual(["1", "2"]);
     expect((await waitReady(NAMESPACE, "digits")).status?.activeVersion).toBe(1);
@@ -122,7 +132,7 @@ describe("without a failed request", () => {
     const load = gentleLoad();
     await kubectl(["delete", "pod", victim, "-n", NAMESPACE, "--wait=false"]);
     await waitReplicas(2);
-    expectNoFailure("deleted pod", await load.stop());
+    await expectNoFailure("deleted pod", await load.stop());
   });
 
   test("the operators are upgraded, which no replica notices", async () => {
@@ -135,7 +145,7 @@ describe("without a failed request", () => {
     await installLockstep(["operator.logLevel=debug"]);
     await kubectl(["delete", "pods", "--all", "-n", OPERATOR_NAMESPACE, "--wait"]);
     await kubectl(["rollout", "status", "deployment", "-n", OPERATOR_NAMESPACE, "--timeout=90s"]);
-    expectNoFailure("operator upgrade", await load.stop());
+    await expectNoFailure("operator upgrade", await load.stop());
     await kubectl(["annotate", "isvc", "digits", "-n", NAMESPACE, "example.test/look=again", "--overwrite"]);
     await waitReady(NAMESPACE, "digits");
     expect(await uids()).toEqual(before);
@@ -157,13 +167,20 @@ describe("without a failed request", () => {
     // Little enough for one replica, while there is nothing else.
     const gentle = gentleLoad(200);
     const startMs = performance.now();
-    const load = startLoad({ url: URL, body, clients: 8, requestsPerConnection: 200, maxDurationMs: 180_000 });
+    const load = startLoad({
+      url: URL,
+      body,
+      clients: 8,
+      requestsPerConnection: 200,
+      maxDurationMs: 180_000,
+      onFailure,
+    });
     await waitReplicas(3, 150_000);
     const upMs = Math.round(performance.now() - startMs);
     const report = await load.stop();
     const stopMs = performance.now();
     await waitReplicas(1, 200_000);
     console.log(`autoscaler: 1 -> 3 in ${upMs} ms, back in ${Math.round(performance.now() - stopMs)} ms`);
-    expectNoFailure("autoscaling", [report, ...(await gentle.stop())]);
+    await expectNoFailure("autoscaling", [report, ...(await gentle.stop())]);
   });
 });
