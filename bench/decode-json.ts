@@ -4,17 +4,23 @@ import type { DecodeRound } from "./results.ts";
 
 /** The process that measures how long a tensor in JSON takes to be decoded, two ways in turn. This file is an entry. */
 
+/** How numbers are written: in full, as Python's and JavaScript's clients write an FP32, or with six decimals. */
+export type Digits = "in full" | "six decimals";
+
 export interface DecodeJob {
-  /** Of FP32, written in full, as Python's clients do. */
+  /** Of FP32. */
   readonly elements: number;
+  readonly digits: Digits;
   readonly rounds: number;
   /** Of each way in each round. */
   readonly measureMs: number;
 }
 
-process.once("message", ({ elements, rounds, measureMs }: DecodeJob) => {
+process.once("message", ({ elements, digits, rounds, measureMs }: DecodeJob) => {
   const random = seededRandom(elements);
-  const data = Array.from({ length: elements }, () => Math.fround(random()));
+  const data = Array.from({ length: elements }, () => {
+    return digits === "in full" ? Math.fround(random()) : Number(random().toFixed(6));
+  });
   const inputs = [{ name: "input", shape: [1, elements], datatype: "FP32", data }];
   const body = Buffer.from(JSON.stringify({ inputs }));
   const lockstep = (): unknown => readInferRequest(body);

@@ -82,7 +82,7 @@ export const OTHER_CASES = {
   start: "start of the process to its first answer, and its memory, with mlp",
   latency: "Lockstep at half of its capacity, open loop, for iris-json, mlp-binary and cnn-binary",
   overload: "Lockstep at three times its capacity, open loop, with the CNN",
-  decode: "JSON of 4, 784 and 27,648 numbers to a tensor, against JSON.parse and a copy",
+  decode: "JSON of 4, 784 and 27,648 numbers to a tensor, beside JSON.parse and a copy",
 } as const;
 export type OtherCaseName = keyof typeof OTHER_CASES;
 export type CaseName = LoadCaseName | OtherCaseName;

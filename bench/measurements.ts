@@ -10,7 +10,7 @@ import type { DecodeJob } from "./decode-json.ts";
 import type { RunningPeer } from "./peers/run-peer.ts";
 import { runPinned } from "./pinned-process.ts";
 import { parseMetrics, valueOf } from "./prometheus-text.ts";
-import type { DecodeRound, LatencyRound, LoadRound, OverloadRound } from "./results.ts";
+import type { DecodeRound, Failures, LatencyRound, LoadRound, OverloadRound } from "./results.ts";
 import { targetOf, type Encoding } from "./wire/encoding.ts";
 
 /** How long each measurement takes. */
@@ -46,7 +46,7 @@ export async function measureLoad(
     p50Ms: latencies.quantile(0.5),
     p99Ms: latencies.quantile(0.99),
     residentBytes: result.serverResidentBytes,
-    failed: countOf(result, (outcome) => !isGood(outcome)),
+    failures: failuresOf(result, isGood),
     generatorCpuShare: result.generatorCpuShare,
   };
 }
@@ -67,7 +67,7 @@ export async function measureLatency(
     requestsPerSecond: countOf(half, isGood) / half.seconds,
     p50Ms: latencies.quantile(0.5),
     p99Ms: latencies.quantile(0.99),
-    failed: countOf(half, (outcome) => !isGood(outcome)) + half.unanswered,
+    failures: failuresOf(half, isGood),
   };
 }
 
@@ -93,7 +93,7 @@ export async function measureOverload(
     rejectedPerSecond: countOf(result, isRejection) / result.seconds,
     rejectionP99Ms: latenciesOf(result, isRejection).quantile(0.99),
     goodP99Ms: latenciesOf(result, isGood).quantile(0.99),
-    lost: countOf(result, (outcome) => !isGood(outcome) && !isRejection(outcome)) + result.unanswered,
+    failures: failuresOf(result, (outcome) => isGood(outcome) || isRejection(outcome)),
   };
 }
 
@@ -133,6 +133,12 @@ async function load(
 
 function isGood(outcome: string): boolean {
   return outcome === "ok";
+}
+
+function failuresOf({ outcomes, unanswered }: LoadResult, isFine: (outcome: string) => boolean): Failures {
+  const failed = Object.entries(outcomes).filter(([outcome]) => !isFine(outcome));
+  const counts = failed.map(([outcome, { count }]) => [outcome, count] as const);
+  return Object.fromEntries(unanswered === 0 ? counts : [...counts, ["no answer", unanswered]]);
 }
 
 function countOf({ outcomes }: LoadResult, counts: (outcome: string) => boolean): number {

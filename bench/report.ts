@@ -2,7 +2,7 @@ import { cpus, release } from "node:os";
 import { goalRows, type GoalRow, type Unit } from "./goals.ts";
 import { LOAD_CASES } from "./load-cases.ts";
 import { PEERS } from "./peers/peer.ts";
-import type { LoadRound, Results } from "./results.ts";
+import type { Failures, LoadRound, Results } from "./results.ts";
 import { ratioSpread, spreadOf, type Spread } from "./statistics.ts";
 
 /** A table: the first row is its head. */
@@ -92,7 +92,6 @@ function loadTable({ loads }: Results, name: (typeof LOAD_CASES)[number]["name"]
     if (load === undefined) return [];
     const column = (figure: (round: LoadRound) => number): Spread | undefined => spreadOf(load.rounds.map(figure));
     const cpu = (round: LoadRound): number => round.cpuMsPerRequest;
-    const failed = load.rounds.reduce((sum, round) => sum + round.failed, 0);
     return [
       [
         load.encoding === each?.encoding ? peer.name : `${peer.name}, by ${load.encoding}`,
@@ -116,7 +115,7 @@ function loadTable({ loads }: Results, name: (typeof LOAD_CASES)[number]["name"]
           column((round) => round.residentBytes / 1e6),
           (value) => String(Math.round(value)),
         ),
-        String(failed),
+        formatFailures(load.rounds),
       ],
     ];
   });
@@ -162,7 +161,7 @@ function latencyTable({ latency }: Results): Table {
     formatSpread(spreadOf(rounds.map((round) => round.requestsPerSecond)), (value) => String(Math.round(value))),
     formatSpread(spreadOf(rounds.map((round) => round.p50Ms)), significant),
     formatSpread(spreadOf(rounds.map((round) => round.p99Ms)), significant),
-    String(rounds.reduce((sum, round) => sum + round.failed, 0)),
+    formatFailures(rounds),
   ]);
   return {
     title: "latency: Lockstep at half of its capacity",
@@ -180,7 +179,7 @@ function overloadTable({ overload }: Results): Table {
     String(Math.round(round.rejectedPerSecond)),
     Number.isNaN(round.rejectionP99Ms) ? "-" : significant(round.rejectionP99Ms),
     significant(round.goodP99Ms),
-    String(round.lost),
+    formatFailures([round]),
   ]);
   const head = [
     "round",
@@ -190,7 +189,7 @@ function overloadTable({ overload }: Results): Table {
     "rejected/s",
     "rejection p99 ms",
     "answer p99 ms",
-    "lost",
+    "failed",
   ];
   return { title: "overload: Lockstep at three times its capacity, CNN", head, rows };
 }
@@ -229,6 +228,16 @@ function goalTable(goals: readonly GoalRow[]): Table {
     ];
   });
   return { title: "goals", head: ["what", "formula", "goal", "measured", "met"], rows };
+}
+
+/** `none`, or `3 of 503, 1 of ECONNRESET`. */
+export function formatFailures(rounds: readonly { readonly failures: Failures }[]): string {
+  const counts = new Map<string, number>();
+  for (const { failures } of rounds) {
+    for (const [kind, count] of Object.entries(failures)) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  }
+  const texts = [...counts].map(([kind, count]) => `${count} of ${kind}`);
+  return texts.length === 0 ? "none" : texts.join(", ");
 }
 
 /** Three digits that count, without an exponent. */

@@ -1,4 +1,5 @@
 import type { BenchModelName } from "./bench-models.ts";
+import type { DecodeJob } from "./decode-json.ts";
 import type { LoadCaseName } from "./load-cases.ts";
 import type { PeerName } from "./peers/peer.ts";
 import type { DecodeRound, LatencyRound, LoadRound, OverloadRound, Results } from "./results.ts";
@@ -61,9 +62,10 @@ export class ResultStore {
     if (p99Ms !== undefined) this.#set({ eventLoopDelayP99Ms: [...this.#results.eventLoopDelayP99Ms, p99Ms] });
   }
 
-  addDecode(elements: number, round: DecodeRound): void {
-    const rounds = [...(this.#results.decode[elements] ?? []), round];
-    this.#set({ decode: { ...this.#results.decode, [elements]: rounds } });
+  addDecode({ elements, digits }: Pick<DecodeJob, "elements" | "digits">, round: DecodeRound): void {
+    const name = `${elements} ${digits}`;
+    const rounds = [...(this.#results.decode[name] ?? []), round];
+    this.#set({ decode: { ...this.#results.decode, [name]: rounds } });
   }
 
   skip(what: string, why: string): void {

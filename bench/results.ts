@@ -3,6 +3,9 @@ import type { LoadCaseName } from "./load-cases.ts";
 import type { PeerName } from "./peers/peer.ts";
 import type { Encoding } from "./wire/encoding.ts";
 
+/** How many requests had no success, by kind, such as `503`, `ECONNRESET` or `no answer`. */
+export type Failures = Readonly<Record<string, number>>;
+
 /** One round of one server under a closed loop. */
 export interface LoadRound {
   /** User and system time of all of the server's processes, by answered request. */
@@ -11,8 +14,7 @@ export interface LoadRound {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly residentBytes: number;
-  /** Requests that were not answered with success. */
-  readonly failed: number;
+  readonly failures: Failures;
   /** Near 1 the generator is what limits the requests per second; CPU per request holds all the same. */
   readonly generatorCpuShare: number;
 }
@@ -39,8 +41,7 @@ export interface LatencyRound {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Requests without success, or without an answer at all. */
-  readonly failed: number;
+  readonly failures: Failures;
 }
 
 /** Lockstep when three times as much arrives as it can answer. */
@@ -52,8 +53,8 @@ export interface OverloadRound {
   /** NaN if nothing was rejected. */
   readonly rejectionP99Ms: number;
   readonly goodP99Ms: number;
-  /** Requests that ended in any other way, or not at all. */
-  readonly lost: number;
+  /** What was neither answered nor rejected. */
+  readonly failures: Failures;
 }
 
 /** Decoding one tensor of FP32 in JSON, microseconds each. */
@@ -78,7 +79,7 @@ export interface Results {
   readonly overload: readonly OverloadRound[];
   /** Of Lockstep's serving thread with the CNN under load. */
   readonly eventLoopDelayP99Ms: readonly number[];
-  /** By number of elements. */
-  readonly decode: Readonly<Record<number, readonly DecodeRound[]>>;
+  /** By how many numbers, and how they are written, such as `784 in full`. */
+  readonly decode: Readonly<Record<string, readonly DecodeRound[]>>;
   readonly skipped: readonly Skipped[];
 }

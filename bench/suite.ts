@@ -18,6 +18,7 @@ import {
 import type { BenchOptions } from "./options.ts";
 import { encodingFor, PEERS, type Peer } from "./peers/peer.ts";
 import { isInstalled, startPeer, type RunningPeer } from "./peers/run-peer.ts";
+import { formatFailures } from "./report.ts";
 import { ResultStore } from "./result-store.ts";
 import type { Results } from "./results.ts";
 import { expectedAnswer, faultOf } from "./wire/answer.ts";
@@ -31,7 +32,12 @@ interface NamedCase extends LoadCase {
 }
 
 /** Of the requests that are decoded; the last is the CNN's. */
-const DECODED_ELEMENTS = [4, 784, 27_648];
+const DECODED = [
+  { elements: 4, digits: "in full" },
+  { elements: 784, digits: "in full" },
+  { elements: 27_648, digits: "in full" },
+  { elements: 27_648, digits: "six decimals" },
+] as const;
 /** A round of decoding needs no more than this part of a load's. */
 const DECODE_SHARE = 1 / 4;
 
@@ -113,7 +119,7 @@ async function runCase(each: NamedCase, running: readonly RunningPeer[], context
         const measured = await measureLoad(server, each, encoding, options);
         store.addLoad(each.name, name, encoding, measured);
         const rate = `${Math.round(measured.requestsPerSecond)}/s, p99 ${measured.p99Ms.toFixed(1)} ms`;
-        const failed = measured.failed === 0 ? "" : `, ${measured.failed} failed`;
+        const failed = Object.keys(measured.failures).length === 0 ? "" : `, failed: ${formatFailures([measured])}`;
         progress(
           `${each.name} ${round + 1}/${options.rounds}: ${name} ${measured.cpuMsPerRequest.toFixed(3)} ms CPU, ${rate}${failed}`,
         );
@@ -158,7 +164,7 @@ async function runLatency(each: NamedCase, server: RunningPeer, { options, store
     store.addLatency(each.name, measured);
     progress(
       `latency of ${each.name} ${round + 1}/${options.rounds}: alone p50 ${measured.unloadedP50Ms.toFixed(2)} ms, ` +
-        `at ${Math.round(measured.requestsPerSecond)}/s p99 ${measured.p99Ms.toFixed(2)} ms`,
+        `at ${Math.round(measured.requestsPerSecond)}/s p99 ${measured.p99Ms.toFixed(2)} ms, failed: ${formatFailures([measured])}`,
     );
   }
 }
@@ -172,16 +178,16 @@ async function runOverload(server: RunningPeer, { options, store, progress }: Co
     const [good, rejected, peak] = [measured.goodputPerSecond, measured.rejectedPerSecond, measured.peakPerSecond];
     progress(
       `overload ${round + 1}/${options.rounds}: ${Math.round(good)}/s of ${Math.round(peak)}/s, ` +
-        `${Math.round(rejected)}/s rejected, p99 ${measured.rejectionP99Ms.toFixed(1)} ms`,
+        `${Math.round(rejected)}/s rejected, p99 ${measured.rejectionP99Ms.toFixed(1)} ms, failed: ${formatFailures([measured])}`,
     );
   }
 }
 
 async function runDecode({ options, store, progress }: Context): Promise<void> {
-  for (const elements of DECODED_ELEMENTS) {
-    const job = { elements, rounds: options.rounds, measureMs: options.measureMs * DECODE_SHARE };
-    for (const round of await measureDecode(job)) store.addDecode(elements, round);
-    progress(`decode: ${elements} numbers`);
+  for (const { elements, digits } of DECODED) {
+    const job = { elements, digits, rounds: options.rounds, measureMs: options.measureMs * DECODE_SHARE };
+    for (const round of await measureDecode(job)) store.addDecode({ elements, digits }, round);
+    progress(`decode: ${elements} numbers ${digits}`);
   }
 }
 

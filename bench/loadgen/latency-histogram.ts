@@ -31,8 +31,8 @@ export class LatencyHistogram {
   }
 
   record(latencyMs: number): void {
-    const index = Math.floor(Math.log(latencyMs / LEAST_MS) / LOG_GROWTH);
-    const bucket = Math.max(0, Math.min(BUCKETS - 1, index));
+    const index = latencyMs > LEAST_MS ? Math.floor(Math.log(latencyMs / LEAST_MS) / LOG_GROWTH) : 0;
+    const bucket = Math.min(BUCKETS - 1, index);
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#count += 1;
   }

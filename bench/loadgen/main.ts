@@ -5,7 +5,7 @@ import { GrpcConnection } from "./grpc-connection.ts";
 import { Http1Connection } from "./http1-connection.ts";
 import type { LoadJob, LoadResult } from "./job.ts";
 import { LoadRecorder, type Span } from "./load-recorder.ts";
-import { closedPace, openPace, type Pace } from "./pacing.ts";
+import { closedPace, OpenPace, type Pace } from "./pacing.ts";
 
 /** The process of the load generator: takes one job from its parent, gives it the result, and ends. This file is an entry. */
 
@@ -37,7 +37,7 @@ async function run(job: LoadJob): Promise<LoadResult> {
   const pace =
     job.pacing.kind === "closed"
       ? closedPace(connections, recorder)
-      : openPace(connections, recorder, { ...job.pacing, startMs, measured });
+      : new OpenPace(connections, recorder, { ...job.pacing, startMs, measured });
   running.pace = pace;
   pace.begin();
 
