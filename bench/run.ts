@@ -47,6 +47,10 @@ bench/peers/install installs the ones that do not come with the project, in ~/.c
 out. CPU per request is what counts: user and system time of all of a server's processes, by answered request. Requests
 per second depend on what else the machine does.`;
 
+// The servers end with this process; their folders are removed when it exits.
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
+
 const read = readOptions(process.argv.slice(2));
 if (read.kind === "help") console.log(HELP);
 else if (read.kind === "wrong") {

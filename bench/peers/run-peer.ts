@@ -44,6 +44,8 @@ export function isInstalled(peer: Peer): boolean {
 export async function startPeer(peer: Peer, model: BenchModel): Promise<RunningPeer> {
   const [http = 0, grpc = 0] = await freePorts(2);
   const work = mkdtempSync(path.join(tmpdir(), "lockstep-bench-"));
+  const removeWork = (): void => rmSync(work, { recursive: true, force: true });
+  process.once("exit", removeWork);
   const logFile = path.join(work, "log");
   const log = openSync(logFile, "a");
   const command = [
@@ -75,7 +77,8 @@ export async function startPeer(peer: Peer, model: BenchModel): Promise<RunningP
       for (const each of pids) killIfThere(each);
       await exited;
     }
-    rmSync(work, { recursive: true, force: true });
+    process.off("exit", removeWork);
+    removeWork();
   };
   try {
     await firstAnswer(() => ask(peer.encodings[0] ?? "json"), isRunning);
