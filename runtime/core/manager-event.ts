@@ -11,6 +11,8 @@ export type ManagerEvent =
   | { readonly kind: "warming-up"; readonly id: ServableId; readonly loadMs: number }
   /** Requests are run one by one, although signature and configuration would allow more: rows are not independent. */
   | { readonly kind: "unbatchable"; readonly id: ServableId; readonly why: string }
+  /** No warm-up request could be made up that the model answers: it serves, and its first requests will be slow. */
+  | { readonly kind: "unwarmed"; readonly id: ServableId; readonly why: string }
   | {
       readonly kind: "available";
       readonly id: ServableId;

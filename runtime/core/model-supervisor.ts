@@ -3,7 +3,7 @@ import { failureOf, publishedStateOf, type Failure, type HarnessState } from "./
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { nextAction, type Action } from "./next-action.ts";
-import { prepareModel, type PrepareModelOptions } from "./prepare-model.ts";
+import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
 import type { ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import { ServableVersion } from "./servable-version.ts";
@@ -202,8 +202,11 @@ export class ModelSupervisor {
       version.keepModel(model);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
-      const onUnbatchable = (why: string): void => report({ kind: "unbatchable", id, why });
-      version.keepModel(await prepareModel(model, fetched, this.#options, onUnbatchable, signal));
+      const observer: PreparationObserver = {
+        unbatchable: (why) => report({ kind: "unbatchable", id, why }),
+        unwarmed: (why) => report({ kind: "unwarmed", id, why }),
+      };
+      version.keepModel(await prepareModel(model, fetched, this.#options, observer, signal));
       version.step({ kind: "warmed-up" });
       this.#activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });

@@ -24,19 +24,26 @@ export interface PrepareModelOptions {
   readonly afterTurn: (callback: () => void) => void;
 }
 
+/** Told what is worth knowing of a model, at most once each. */
+export interface PreparationObserver {
+  /** Its rows are not independent, or that could not be found out, although signature and configuration allow batches. */
+  unbatchable(why: string): void;
+  /** It answers none of the requests that were made up, which may be their fault. */
+  unwarmed(why: string): void;
+}
+
 /** For all of a version's warm-up, but that every given request is made once. */
 const WARM_UP_BUDGET_MS = 10_000;
 
 /**
  * Makes of a loaded model, which it takes over, what requests are to find: warm, and behind a queue that runs together
- * what can be. `onUnbatchable` is told, at most once, if that turns out not to be so for a model whose signature and
- * configuration allow it. Throws ReplicaFailureError (WarmupFailed); then the model is still the caller's.
+ * what can be. Throws ReplicaFailureError (WarmupFailed); then the model is still the caller's.
  */
 export async function prepareModel(
   model: LoadedModel,
   fetched: FetchedVersion,
   options: PrepareModelOptions,
-  onUnbatchable: (why: string) => void,
+  observer: PreparationObserver,
   signal: AbortSignal,
 ): Promise<LoadedModel> {
   const { config, clock, afterTurn, readWarmUpRequests, warmupTimeoutMs } = options;
@@ -55,7 +62,14 @@ export async function prepareModel(
     },
     signal,
   );
-  if (outcome.kind === "unbatchable") onUnbatchable(outcome.why);
+  if (outcome.kind === "unbatchable") observer.unbatchable(outcome.why);
+  if (outcome.kind === "unwarmed") observer.unwarmed(outcome.why);
   const batching = outcome.kind === "batchable" ? outcome.knowledge : undefined;
-  return createBatchedModel(model, { limits: config.batcher, batching, clock, afterTurn, onUnbatchable });
+  return createBatchedModel(model, {
+    limits: config.batcher,
+    batching,
+    clock,
+    afterTurn,
+    onUnbatchable: (why) => observer.unbatchable(why),
+  });
 }

@@ -4,7 +4,7 @@ import { tryBatches, type BatchTrial } from "../batching/try-batches.ts";
 import { ReplicaFailureError, ServingError } from "../errors.ts";
 import type { Clock } from "./clock.ts";
 import type { InferenceResult, LoadedModel } from "./servable.ts";
-import { syntheticInputs, variedInputs } from "./synthetic-request.ts";
+import { hasChosenLengths, SYNTHETIC_LENGTHS, syntheticInputs, variedInputs } from "./synthetic-request.ts";
 import type { Signature, Tensor } from "./tensor.ts";
 
 export interface WarmUpOptions {
@@ -21,8 +21,12 @@ export interface WarmUpOptions {
   readonly clock: Clock;
 }
 
-/** Why there are no batches; nothing is to be told where the signature or the configuration says so. */
-export type WarmUpOutcome = BatchTrial | { readonly kind: "untried" };
+export type WarmUpOutcome =
+  | BatchTrial
+  /** Signature, configuration or a skipped warm-up say that requests are run one by one. */
+  | { readonly kind: "untried" }
+  /** No request could be made up that the model answers: it needs given ones. It is not known whether it works. */
+  | { readonly kind: "unwarmed"; readonly why: string };
 
 /** Different rows that are run together to see whether each is answered as if it were alone. */
 const MAX_ROWS = 4;
@@ -38,23 +42,57 @@ export async function warmUp(model: LoadedModel, options: WarmUpOptions, signal:
   const endMs = clock.now() + budgetMs;
   const hasTimeFor = (ms: number): boolean => clock.now() + ms < endMs;
   const run = (inputs: readonly Tensor[]): Promise<InferenceResult> => runOnce(model, inputs, options, signal);
-  const requests = given.length > 0 ? given : [syntheticInputs(signature.inputs)];
   const { instances } = model.execution();
-  for (const [index, inputs] of requests.entries()) {
-    const name = given.length > 0 ? `warm-up request ${index + 1} of ${given.length}` : "the synthetic request";
+  const repeat = async (inputs: readonly Tensor[]): Promise<void> => {
     for (let done = 0; done === 0 || (done < iterations && hasTimeFor(0)); done++)
       // Each copy of the model has a first time of its own.
-      await orFailure(name, Promise.all(Array.from({ length: instances }, () => run(inputs.map(copyTensor)))));
+      await Promise.all(Array.from({ length: instances }, () => run(inputs.map(copyTensor))));
+  };
+  let rows: (readonly Tensor[])[];
+  if (given.length > 0) {
+    for (const [index, inputs] of given.entries())
+      await orFailure(`warm-up request ${index + 1} of ${given.length}`, repeat(inputs));
+    rows = givenRows(given, signature);
+  } else {
+    const length = await findLength(signature, repeat);
+    if (typeof length === "string") return { kind: "unwarmed", why: length };
+    rows = syntheticRows(signature, length);
   }
   if (maxBatchSize === 1 || whyUnbatchable(signature) !== undefined) return { kind: "untried" };
-  const rows = given.length > 0 ? givenRows(given, signature) : syntheticRows(signature, requests);
   const trial = tryBatches(rows, { signature, maxBatchSize, iterations, hasTimeFor, run });
   return await orFailure("rows that were run together", trial);
 }
 
+/**
+ * The length of synthetic inputs with which the model answers, or what it said to the first one. Throws
+ * ReplicaFailureError if nothing was made up that could be wrong.
+ */
+async function findLength(
+  { inputs }: Signature,
+  repeat: (inputs: readonly Tensor[]) => Promise<void>,
+): Promise<number | string> {
+  const lengths = hasChosenLengths(inputs) ? SYNTHETIC_LENGTHS : [1];
+  let firstMessage: string | undefined;
+  for (const length of lengths) {
+    try {
+      await repeat(syntheticInputs(inputs, length));
+      return length;
+    } catch (error) {
+      if (lengths.length === 1 || !isRefusal(error)) throw failureOf("the synthetic request", error);
+      firstMessage ??= error.message;
+    }
+  }
+  return firstMessage ?? "";
+}
+
+/** Not that the model is gone, or takes too long. */
+function isRefusal(error: unknown): error is ServingError {
+  return error instanceof ServingError && (error.code === "InvalidArgument" || error.code === "Internal");
+}
+
 /** Rows with different values; at the end one of zeros, for models to which the others are nonsense. */
-function syntheticRows({ inputs }: Signature, requests: readonly (readonly Tensor[])[]): (readonly Tensor[])[] {
-  return [...[1, 2, 3].map((variant) => variedInputs(inputs, variant)), ...requests];
+function syntheticRows({ inputs }: Signature, length: number): (readonly Tensor[])[] {
+  return [...[1, 2, 3].map((variant) => variedInputs(inputs, variant, length)), syntheticInputs(inputs, length)];
 }
 
 /** Rows of the given requests, of one shape. */
@@ -104,8 +142,12 @@ async function abortAfter(ms: number, clock: Clock, timeout: AbortController, en
 async function orFailure<T>(request: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
-  } catch (cause) {
-    const why = cause instanceof ServingError ? cause.message : "it cannot be made";
-    throw new ReplicaFailureError("WarmupFailed", `the model could not answer ${request}: ${why}`, { cause });
+  } catch (error) {
+    throw failureOf(request, error);
   }
+}
+
+function failureOf(request: string, cause: unknown): ReplicaFailureError {
+  const why = cause instanceof ServingError ? cause.message : "it cannot be made";
+  return new ReplicaFailureError("WarmupFailed", `the model could not answer ${request}: ${why}`, { cause });
 }

@@ -19,6 +19,11 @@ export function logManagerEvent(logger: Logger, event: ManagerEvent): void {
       return logger.info({ ...fieldsOf(event), loadMs: Math.round(event.loadMs) }, "loaded; warming up");
     case "unbatchable":
       return logger.warn({ ...fieldsOf(event), why: event.why }, "requests are run one by one");
+    case "unwarmed":
+      return logger.warn(
+        { ...fieldsOf(event), why: event.why },
+        "not warmed up: the model answers no request that can be made up; give it some in warmup.requests",
+      );
     case "available":
       return logger.info({ ...fieldsOf(event), digest: event.digest, totalMs: Math.round(event.totalMs) }, "available");
     case "complete":

@@ -1,13 +1,26 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ManagerEvent } from "../core/manager-event.ts";
+import type { RunObservation, ServableId } from "../core/servable.ts";
+import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.ts";
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
+import { metricsPageOf } from "./metrics-page.ts";
+import type { InferenceObservation } from "./model-statistics.ts";
 import { createProcessSampler, type ProcessSampler } from "./process-metrics.ts";
-import type { MetricsPage, MetricsPages, RequestMetrics, RequestObservation } from "./request-metrics.ts";
+import type {
+  InferenceMetrics,
+  MetricsPage,
+  MetricsPages,
+  RequestMetrics,
+  RequestObservation,
+} from "./request-metrics.ts";
+import { RequestSeries } from "./request-series.ts";
 
 /** The model of requests for models that the replica does not serve: clients must not be able to make series. */
 const UNKNOWN_MODEL = "_unknown";
 /** Counted from zero as soon as a version is available, so that the first request is an increase. */
 const ZEROED_PROTOCOLS = ["v2", "predict"];
+/** Prometheus' text format. */
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+const SPECS: readonly (readonly [string, MetricSpec])[] = Object.entries(RUNTIME_METRICS);
 
 export interface RuntimeMetricsOptions {
   /** Names of the models that the replica was told to serve. */
@@ -15,52 +28,57 @@ export interface RuntimeMetricsOptions {
   readonly build: { readonly version: string; readonly node: string; readonly onnxruntime: string };
 }
 
-/** The metrics of a replica, in a registry of its own. Dispose of it to stop measuring the event loop. */
-export class RuntimeMetrics implements RequestMetrics, MetricsPages, Disposable {
+/** The series of one version. */
+interface VersionSeries {
+  /** As a label. */
+  readonly version: string;
+  readonly compute: Histogram;
+  readonly queue: Histogram;
+  readonly batchSize: Histogram;
+  readonly decode: Histogram;
+  readonly encode: Histogram;
+}
+
+/** The metrics of a replica. Dispose of it to stop measuring the event loop. */
+export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, MetricsPages, Disposable {
   readonly inFlight: RequestMetrics["inFlight"];
-  readonly #registry = new Registry();
-  readonly #versions: ReadonlyMap<string, Set<number>>;
   readonly #process: ProcessSampler = createProcessSampler();
   readonly #sizes = new Map<string, number>();
   readonly #digests = new Map<string, string>();
-  // Looking up children by labels costs more than counting: those of requests are kept. Their number is bounded by the
-  // models that are served.
-  readonly #observers = new Map<string, (durationSeconds: number) => void>();
-  readonly #computeObservers = new Map<string, (seconds: number) => void>();
-  readonly #counters: Record<KeysOf<"counter">, Counter>;
-  readonly #gauges: Record<KeysOf<"gauge">, Gauge>;
-  readonly #histograms: Record<KeysOf<"histogram">, Histogram>;
+  readonly #values: Record<KeysOf<"counter" | "gauge">, ValueFamily>;
+  readonly #histograms: Record<KeysOf<"histogram">, HistogramFamily>;
+  readonly #requests: RequestSeries;
+  /** For each model that the replica was told to serve, those of its versions that were available. */
+  readonly #models: ReadonlyMap<string, Map<number, VersionSeries>>;
 
   constructor(options: RuntimeMetricsOptions) {
-    this.#versions = new Map(options.models.map((name) => [name, new Set<number>()]));
-    const registers = [this.#registry];
-    this.#counters = make("counter", (spec) => new Counter({ ...configOf(spec), registers }));
-    this.#gauges = make("gauge", (spec) => new Gauge({ ...configOf(spec), registers }));
-    this.#histograms = make("histogram", (spec) => {
-      return new Histogram({ ...configOf(spec), buckets: [...(spec.buckets ?? [])], registers });
-    });
-    const inFlight = this.#gauges.requestsInFlight;
-    this.inFlight = { inc: () => inFlight.inc(), dec: () => inFlight.dec() };
-    this.#gauges.buildInfo.set({ ...options.build }, 1);
+    this.#values = makeValues();
+    this.#histograms = makeHistograms();
+    this.#requests = new RequestSeries(this.#values.requests, this.#histograms.requestDuration);
+    this.#models = new Map(options.models.map((name) => [name, new Map<number, VersionSeries>()]));
+    const inFlight = this.#values.requestsInFlight.series({});
+    this.inFlight = { inc: () => void inFlight.value++, dec: () => void inFlight.value-- };
+    this.#values.buildInfo.series({ ...options.build }).value = 1;
   }
 
-  observeRequest(request: RequestObservation): void {
-    const versions = this.#versions.get(request.model);
-    const model = versions === undefined ? UNKNOWN_MODEL : request.model;
-    const version =
-      request.version !== undefined && versions?.has(request.version) === true ? String(request.version) : "";
-    const key = `${model} ${version} ${request.protocol} ${request.code}`;
-    let observe = this.#observers.get(key);
-    if (observe === undefined) {
-      const count = this.#counters.requests.labels(model, version, request.protocol, request.code);
-      const duration = this.#histograms.requestDuration.labels(model, version, request.protocol);
-      observe = (seconds) => {
-        count.inc();
-        duration.observe(seconds);
-      };
-      this.#observers.set(key, observe);
-    }
-    observe(request.durationMs / 1000);
+  observeRequest({ model: name, version, protocol, code, durationMs }: RequestObservation): void {
+    const versions = this.#models.get(name);
+    const known = version === undefined ? undefined : versions?.get(version);
+    const labels = {
+      model: versions === undefined ? UNKNOWN_MODEL : name,
+      version: known?.version ?? "",
+      protocol,
+    };
+    this.#requests.observe(labels, code, durationMs / 1000);
+  }
+
+  observeInference({ name, version }: ServableId, observation: InferenceObservation): void {
+    if (!observation.ok) return;
+    const series = this.#models.get(name)?.get(version);
+    if (series === undefined) return;
+    series.queue.observe(observation.queueMs / 1000);
+    series.decode.observe(observation.decodeMs / 1000);
+    series.encode.observe(observation.encodeMs / 1000);
   }
 
   /** Follows what happens to the models. */
@@ -76,16 +94,17 @@ export class RuntimeMetrics implements RequestMetrics, MetricsPages, Disposable 
         this.#forget(event.id.name, event.id.version);
         break;
       case "failed":
-        this.#counters.modelFailures.inc({ model: event.model, reason: event.failure.reason });
+        this.#values.modelFailures.series({ model: event.model, reason: event.failure.reason }).value++;
         if (event.version !== undefined) this.#forget(event.model, event.version);
         break;
       case "ran":
-        this.#observeCompute(event);
+        this.#observeRun(event.id, event);
         break;
       case "listed":
       case "fetching":
       case "warming-up":
       case "unbatchable":
+      case "unwarmed":
       case "complete":
       case "unloaded":
       case "stuck":
@@ -97,57 +116,77 @@ export class RuntimeMetrics implements RequestMetrics, MetricsPages, Disposable 
 
   /** Whether the replica answers. */
   setReady(isReady: boolean): void {
-    this.#gauges.ready.set(isReady ? 1 : 0);
+    this.#values.ready.series({}).value = isReady ? 1 : 0;
   }
 
   async render(): Promise<MetricsPage> {
-    const sample = await this.#process.sample();
-    this.#counters.cpu.reset();
-    this.#counters.cpu.inc(sample.cpuSeconds);
-    this.#gauges.memory.set(sample.residentBytes);
-    this.#gauges.heap.set(sample.heapBytes);
-    this.#gauges.externalMemory.set(sample.externalBytes);
-    this.#gauges.startTime.set(sample.startTimeSeconds);
-    if (sample.openFiles !== undefined) this.#gauges.openFiles.set(sample.openFiles);
-    for (const { quantile, seconds } of sample.eventLoopDelaySeconds)
-      this.#gauges.eventLoopDelay.set({ quantile: String(quantile) }, seconds);
-    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+    await this.#sample();
+    const families = [...Object.values(this.#values), ...Object.values(this.#histograms)];
+    return { contentType: CONTENT_TYPE, body: await metricsPageOf(families) };
   }
 
   [Symbol.dispose](): void {
     this.#process[Symbol.dispose]();
   }
 
+  async #sample(): Promise<void> {
+    const sample = await this.#process.sample();
+    const values = this.#values;
+    values.cpu.series({}).value = sample.cpuSeconds;
+    values.memory.series({}).value = sample.residentBytes;
+    values.heap.series({}).value = sample.heapBytes;
+    values.externalMemory.series({}).value = sample.externalBytes;
+    values.startTime.series({}).value = sample.startTimeSeconds;
+    if (sample.openFiles !== undefined) values.openFiles.series({}).value = sample.openFiles;
+    for (const { quantile, seconds } of sample.eventLoopDelaySeconds)
+      values.eventLoopDelay.series({ quantile: String(quantile) }).value = seconds;
+  }
+
   #available({ id, digest, totalMs }: Extract<ManagerEvent, { kind: "available" }>): void {
     const labels = { model: id.name, version: String(id.version) };
-    this.#versions.get(id.name)?.add(id.version);
-    this.#gauges.modelInfo.set({ ...labels, digest }, 1);
+    this.#seriesOf(id);
+    this.#values.modelInfo.series({ ...labels, digest }).value = 1;
     this.#digests.set(keyOf(id), digest);
-    this.#gauges.modelLoad.set(labels, totalMs / 1000);
-    this.#gauges.modelSize.set(labels, this.#sizes.get(keyOf(id)) ?? 0);
-    for (const protocol of ZEROED_PROTOCOLS) this.#counters.requests.inc({ ...labels, protocol, code: "OK" }, 0);
+    this.#values.modelLoad.series(labels).value = totalMs / 1000;
+    this.#values.modelSize.series(labels).value = this.#sizes.get(keyOf(id)) ?? 0;
+    for (const protocol of ZEROED_PROTOCOLS) this.#requests.zero({ ...labels, protocol });
   }
 
   /** Gauges tell what is; counters keep what was. */
   #forget(model: string, version: number): void {
     const labels = { model, version: String(version) };
-    this.#gauges.modelLoad.remove(labels);
-    this.#gauges.modelSize.remove(labels);
+    this.#values.modelLoad.remove(labels);
+    this.#values.modelSize.remove(labels);
     const key = keyOf({ name: model, version });
     const digest = this.#digests.get(key);
-    if (digest !== undefined) this.#gauges.modelInfo.remove({ ...labels, digest });
+    if (digest !== undefined) this.#values.modelInfo.remove({ ...labels, digest });
     this.#digests.delete(key);
   }
 
-  #observeCompute({ id, computeMs }: Extract<ManagerEvent, { kind: "ran" }>): void {
-    const key = keyOf(id);
-    let observe = this.#computeObservers.get(key);
-    if (observe === undefined) {
-      const child = this.#histograms.compute.labels(id.name, String(id.version));
-      observe = (seconds) => child.observe(seconds);
-      this.#computeObservers.set(key, observe);
-    }
-    observe(computeMs / 1000);
+  #observeRun(id: ServableId, { rows, computeMs }: RunObservation): void {
+    const series = this.#seriesOf(id);
+    series?.compute.observe(computeMs / 1000);
+    series?.batchSize.observe(rows);
+  }
+
+  /** Undefined for a model that the replica was not told to serve. */
+  #seriesOf({ name, version: number }: ServableId): VersionSeries | undefined {
+    const versions = this.#models.get(name);
+    const found = versions?.get(number);
+    if (versions === undefined || found !== undefined) return found;
+    const version = String(number);
+    const labels = { model: name, version };
+    const { compute, queue, batchSize, codec } = this.#histograms;
+    const series: VersionSeries = {
+      version,
+      compute: compute.series(labels),
+      queue: queue.series(labels),
+      batchSize: batchSize.series(labels),
+      decode: codec.series({ ...labels, direction: "decode" }),
+      encode: codec.series({ ...labels, direction: "encode" }),
+    };
+    versions.set(number, series);
+    return series;
   }
 }
 
@@ -155,16 +194,20 @@ type KeysOf<T extends MetricSpec["type"]> = {
   [K in MetricKey]: (typeof RUNTIME_METRICS)[K]["type"] extends T ? K : never;
 }[MetricKey];
 
-function make<T extends MetricSpec["type"], M>(type: T, register: (spec: MetricSpec) => M): Record<KeysOf<T>, M> {
-  const specs: [string, MetricSpec][] = Object.entries(RUNTIME_METRICS);
-  const made = specs.filter(([, spec]) => spec.type === type).map(([key, spec]) => [key, register(spec)]);
-  return Object.fromEntries(made) as Record<KeysOf<T>, M>;
+function makeValues(): Record<KeysOf<"counter" | "gauge">, ValueFamily> {
+  const made = SPECS.flatMap(([key, spec]) =>
+    spec.type === "histogram" ? [] : [[key, new ValueFamily(spec.type, spec)]],
+  );
+  return Object.fromEntries(made) as Record<KeysOf<"counter" | "gauge">, ValueFamily>;
 }
 
-function configOf(spec: MetricSpec): { name: string; help: string; labelNames: string[] } {
-  return { name: spec.name, help: spec.help, labelNames: [...spec.labels] };
+function makeHistograms(): Record<KeysOf<"histogram">, HistogramFamily> {
+  const made = SPECS.flatMap(([key, spec]) =>
+    spec.type === "histogram" ? [[key, new HistogramFamily({ ...spec, buckets: spec.buckets ?? [] })]] : [],
+  );
+  return Object.fromEntries(made) as Record<KeysOf<"histogram">, HistogramFamily>;
 }
 
-function keyOf(id: { readonly name: string; readonly version: number }): string {
+function keyOf(id: ServableId): string {
   return `${id.name} ${id.version}`;
 }

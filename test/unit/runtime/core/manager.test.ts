@@ -196,6 +196,42 @@ describe("loading", () => {
   });
 });
 
+describe("batching", () => {
+  test("is found out in the warm-up, and told by the model", async () => {
+    const { manager, events } = setUp({ maxBatchSize: 8 });
+    manager.start();
+    await settle();
+    using handle = manager.acquire("digits");
+    expect(handle.model.execution().batching).toEqual({ maxBatchSize: 8, bestBatchSize: 8 });
+    expect(kindsOf(events)).not.toContain("unbatchable");
+  });
+
+  test("is given up for a model that refuses it, which is told once, and the model serves", async () => {
+    const { manager, engine, events } = setUp({ maxBatchSize: 8 });
+    const load = engine.load.bind(engine);
+    engine.load = async (file, signal, options) => {
+      const model = await load(file, signal, options);
+      const infer: LoadedModel["infer"] = async (request, limit) => {
+        if (request.inputs[0]?.shape[0] !== 1) throw new ServingError("InvalidArgument", "expected 1");
+        return await model.infer(request, limit);
+      };
+      return { ...model, infer };
+    };
+    manager.start();
+    await settle();
+    expect(events.filter(({ kind }) => kind === "unbatchable")).toEqual([
+      {
+        kind: "unbatchable",
+        id: { name: "digits", version: 1 },
+        why: "2 rows together are refused: expected 1",
+      },
+    ]);
+    expect(manager.isReady()).toBe(true);
+    using handle = manager.acquire("digits");
+    expect(handle.model.execution().batching).toBeUndefined();
+  });
+});
+
 describe("requests", () => {
   test("for what is not served are told so", async () => {
     const { manager } = setUp();
