@@ -39,6 +39,27 @@ export const RUNTIME_METRICS = {
     labels: ["model", "version"],
     buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 10],
   },
+  queue: {
+    name: "lockstep_inference_queue_seconds",
+    type: "histogram",
+    help: "Time of a request from its arrival at the model until its run began: for others in its batch, and for its turn.",
+    labels: ["model", "version"],
+    buckets: [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 10],
+  },
+  batchSize: {
+    name: "lockstep_batch_size",
+    type: "histogram",
+    help: "Rows of one run in the inference library, of all requests in it together.",
+    labels: ["model", "version"],
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+  },
+  codec: {
+    name: "lockstep_codec_seconds",
+    type: "histogram",
+    help: "Time to read a request (decode) and to write its answer (encode).",
+    labels: ["model", "version", "direction"],
+    buckets: [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 1],
+  },
   modelInfo: {
     name: "lockstep_model_info",
     type: "gauge",

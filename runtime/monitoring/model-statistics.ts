@@ -1,4 +1,5 @@
 import type { RunObservation, ServableId } from "../core/servable.ts";
+import type { InferenceMetrics } from "./request-metrics.ts";
 
 /** How often, and for how long in total. */
 export interface DurationCount {
@@ -71,9 +72,16 @@ class Counts {
 /** Counts for each version what clients may ask for: sums since it was loaded. Its calls are cheap. */
 export class ModelStatistics implements ModelStatisticsReader {
   readonly #versions = new Map<string, Map<number, Counts>>();
+  readonly #metrics: InferenceMetrics | undefined;
+
+  /** `metrics` are told of every request as well: they are not forgotten with its version. */
+  constructor(metrics?: InferenceMetrics) {
+    this.#metrics = metrics;
+  }
 
   /** Counts a request; `nowMs` is the time since 1970. */
   observeInference(id: ServableId, observation: InferenceObservation, nowMs: number): void {
+    this.#metrics?.observeInference(id, observation);
     const counts = this.#countsOf(id);
     if (!observation.ok) {
       counts.fail.add(observation.totalMs);

@@ -1,4 +1,6 @@
+import type { ServableId } from "../core/servable.ts";
 import type { ErrorCode } from "../errors.ts";
+import type { InferenceObservation } from "./model-statistics.ts";
 
 /** How a request ended: `OK`, or one of the error codes. */
 export type RequestCode = ErrorCode | "OK";
@@ -22,6 +24,12 @@ export interface RequestMetrics {
   observeRequest(request: RequestObservation): void;
   /** Requests for inference that are being worked on: `inc` when one is admitted, `dec` exactly once when it has ended. */
   readonly inFlight: { inc(): void; dec(): void };
+}
+
+/** What the way of a request through a model tells the metrics, whatever protocol it came by. Calls are cheap and never throw. */
+export interface InferenceMetrics {
+  /** Counts where the time of a request went that a version has answered; others say nothing of it. */
+  observeInference(id: ServableId, observation: InferenceObservation): void;
 }
 
 /** What `/metrics` answers. */

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { ServableId } from "../../../../runtime/core/servable.ts";
 import { ReplicaFailureError } from "../../../../runtime/errors.ts";
 import { RUNTIME_METRICS, type MetricSpec } from "../../../../runtime/monitoring/metric-table.ts";
+import { ModelStatistics } from "../../../../runtime/monitoring/model-statistics.ts";
 import { RuntimeMetrics } from "../../../../runtime/monitoring/runtime-metrics.ts";
 
 const ID: ServableId = { name: "digits", version: 2 };
@@ -103,6 +104,37 @@ describe("models", () => {
     expect(await valueOf(metrics, `lockstep_model_size_bytes{${labels}}`)).toBe(21_020);
     metrics.observeManager({ kind: "ran", id: ID, computeMs: 2, rows: 1 });
     expect(await valueOf(metrics, `lockstep_inference_compute_seconds_sum{${labels}}`)).toBeCloseTo(0.002);
+  });
+
+  test("tell how many rows they run at a time", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    for (const rows of [1, 1, 30, 5000]) metrics.observeManager({ kind: "ran", id: ID, computeMs: 2, rows });
+    expect(await valueOf(metrics, `lockstep_batch_size_bucket{le="1",${labels}}`)).toBe(2);
+    expect(await valueOf(metrics, `lockstep_batch_size_bucket{le="32",${labels}}`)).toBe(3);
+    expect(await valueOf(metrics, `lockstep_batch_size_count{${labels}}`)).toBe(4);
+    expect(await valueOf(metrics, `lockstep_batch_size_sum{${labels}}`)).toBe(5032);
+    expect(await valueOf(metrics, `lockstep_inference_compute_seconds_count{${labels}}`)).toBe(4);
+  });
+
+  test("tell where the time of requests goes that they have answered", async () => {
+    const metrics = setUp();
+    const statistics = new ModelStatistics(metrics);
+    const answered = { ok: true, totalMs: 9, rows: 1, queueMs: 3, decodeMs: 1, computeMs: 2, encodeMs: 0.5 } as const;
+    // Nobody serves it yet: there is no series for it.
+    statistics.observeInference(ID, answered, 0);
+    makeAvailable(metrics);
+    statistics.observeInference(ID, answered, 0);
+    statistics.observeInference(ID, answered, 0);
+    statistics.observeInference(ID, { ok: false, totalMs: 9 }, 0);
+    statistics.observeInference({ name: "stranger", version: 1 }, answered, 0);
+    expect(await valueOf(metrics, `lockstep_inference_queue_seconds_count{${labels}}`)).toBe(2);
+    expect(await valueOf(metrics, `lockstep_inference_queue_seconds_sum{${labels}}`)).toBeCloseTo(0.006);
+    const codec = (direction: string): string => `lockstep_codec_seconds_sum{${labels},direction="${direction}"}`;
+    expect(await valueOf(metrics, codec("decode"))).toBeCloseTo(0.002);
+    expect(await valueOf(metrics, codec("encode"))).toBeCloseTo(0.001);
+    expect((await metrics.render()).body).not.toContain("stranger");
+    expect(statistics.of(ID)).toMatchObject({ success: { count: 3 }, fail: { count: 1 } });
   });
 
   test("that are unloaded, or crash, are not told any more; what they counted stays", async () => {
