@@ -91,7 +91,7 @@ export class InferenceHandler {
 
   async #answer(call: InferenceCall): Promise<Answer> {
     const { route, transport, signal } = call;
-    call.model = this.#resolveModel(route);
+    call.model = this.#resolveModel(call);
     const { path, admission } = this.#options;
     const target = { model: call.model, version: route.version, label: route.label };
     // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it.
@@ -138,11 +138,13 @@ export class InferenceHandler {
     return coding === undefined ? varying : compressAnswer(varying, coding);
   }
 
-  #resolveModel({ model }: InferenceRoute): string {
+  #resolveModel(call: InferenceCall): string {
+    const { model, dialect } = call.route;
     if (model !== undefined) return model;
     const names = this.#options.servables.models().map(({ name }) => name);
     const [only] = names;
     if (only !== undefined && names.length === 1) return only;
+    if (dialect.modelOf !== undefined) return dialect.modelOf(call, names);
     throw new ServingError(
       "InvalidArgument",
       `path: expected /predict/{model}, with one of ${quoteNames(names)}, got none`,

@@ -57,6 +57,11 @@ export interface Dialect {
   readonly nameOf?: (request: Pick<WireRequest, "header">) => string;
   /** What switches it on and off. */
   readonly protocol: Protocol;
+  /**
+   * Which of several models a request is for, in dialects whose paths name none. `names` are those that there are. Throws
+   * ServingError if the request does not say it.
+   */
+  readonly modelOf?: (request: Pick<WireRequest, "header">, names: readonly string[]) => string;
   /** Checks the head before the body is read. Throws ServingError, such as UnsupportedMediaType. */
   readonly checkHead: (request: Pick<WireRequest, "header">) => void;
   /** Reads a body, already decompressed, and checks it against the model's signature. Throws ServingError. */
@@ -68,7 +73,7 @@ export interface Dialect {
 /** Where a request for inference is meant to go. */
 export interface InferenceRoute {
   readonly dialect: Dialect;
-  /** Undefined means the only model that there is. */
+  /** Undefined means the only model that there is, or the one that the dialect's `modelOf` tells. */
   readonly model: string | undefined;
   /** Undefined means the active version. */
   readonly version: number | undefined;
