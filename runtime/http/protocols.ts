@@ -1,5 +1,7 @@
 import type { Protocol } from "../../common/runtime-config.ts";
 import type { RouteInference } from "../protocol/dialect.ts";
+import { routeInvocation } from "../protocol/invocations/inference-route.ts";
+import { INVOCATIONS_REST_ROUTES } from "../protocol/invocations/rest-routes.ts";
 import { routeKServeInference } from "../protocol/kserve-v1/inference-route.ts";
 import { KSERVE_REST_ROUTES } from "../protocol/kserve-v1/rest-routes.ts";
 import { routePrediction } from "../protocol/predict/inference-route.ts";
@@ -28,4 +30,5 @@ export const PROTOCOL_PATHS: readonly ProtocolPaths[] = [
     routeInference: routeTensorFlowInference,
     restRoutes: TENSORFLOW_REST_ROUTES,
   },
+  { protocols: ["sagemaker", "mlflow"], routeInference: routeInvocation, restRoutes: INVOCATIONS_REST_ROUTES },
 ];
