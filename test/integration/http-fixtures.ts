@@ -152,6 +152,13 @@ export interface TestServer extends AsyncDisposable {
   readonly log: readonly string[];
 }
 
+let isFastByDefault = true;
+
+/** Says how servers that are started from now on read their requests. */
+export function useFastPath(isFast: boolean): void {
+  isFastByDefault = isFast;
+}
+
 export async function startServer(
   models: readonly FakeModel[],
   options: {
@@ -159,6 +166,8 @@ export async function startServer(
     readonly limits?: Partial<HttpLimits>;
     readonly maxInFlight?: number;
     readonly protocols?: readonly Protocol[];
+    /** Default: true, or as {@link useFastPath} said. */
+    readonly fastPath?: boolean;
   } = {},
 ): Promise<TestServer> {
   const servables = new FakeServables(models);
@@ -176,6 +185,7 @@ export async function startServer(
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),
     version: "1.2.3",
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
+    fastPath: options.fastPath ?? isFastByDefault,
     limits: { lingerMs: 500, ...options.limits },
   });
   const { port } = await http.listen("127.0.0.1", 0);
