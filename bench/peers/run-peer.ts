@@ -86,7 +86,8 @@ export async function startPeer(peer: Peer, model: BenchModel): Promise<RunningP
     const tail = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-15).join("\n");
     await stop();
     const words = error instanceof Error ? error.message : String(error);
-    throw new Error(`${peer.name} does not serve ${model.name}: ${words}\n${tail}`, { cause: error });
+    const last = tail.split("\n").at(-1) ?? "";
+    throw new Error(`${words}; its log ends with: ${last}\n${tail}`, { cause: error });
   }
   return {
     peer,

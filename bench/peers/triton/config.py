@@ -8,6 +8,12 @@ TYPES = {"tensor(float)": "TYPE_FP32", "tensor(double)": "TYPE_FP64", "tensor(in
 
 file, max_batch_size = sys.argv[1], int(sys.argv[2])
 session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+tensors = session.get_inputs() + session.get_outputs()
+if not all(tensor.shape and not isinstance(tensor.shape[0], int) for tensor in tensors):
+    # Rows can only be put together where the first dimension of every tensor is the batch.
+    max_batch_size = 0
+if max_batch_size == 0 and not all(tensor.shape for tensor in tensors):
+    sys.exit("Triton has no scalars, unless it batches")
 
 
 def tensor(value):
