@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { TERMINATION_LOG } from "../../common/admin-api.ts";
 import type { InferenceEngine, LoadedModel, LoadOptions } from "../core/servable.ts";
 import { ReplicaFailureError } from "../errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -12,7 +13,6 @@ import { OnnxThread } from "./onnx-thread.ts";
 import { signatureOf } from "./onnx-types.ts";
 import { fitsServingThread, servingThreadPolicyOf, type ServingThreadPolicy } from "./placement.ts";
 import { ServingLane } from "./serving-lane.ts";
-import { LAST_WORDS_FILE } from "./serving-thread-watch.ts";
 
 /** The worker's entry: beside this file in the sources, beside the bundle in the image. */
 const WORKER_URL = new URL(import.meta.url.endsWith(".ts") ? "./onnx-worker.ts" : "./onnx-worker.mjs", import.meta.url);
@@ -141,7 +141,7 @@ class OnnxEngine implements InferenceEngine {
     const { profile } = loaded;
     if (conditions !== undefined && (profile === undefined || !fitsServingThread(profile, conditions)))
       return undefined;
-    const { stuckAfterMs, lastWordsFile = LAST_WORDS_FILE } = this.#options;
+    const { stuckAfterMs, lastWordsFile = TERMINATION_LOG } = this.#options;
     return {
       policy,
       open: async (ran) => {

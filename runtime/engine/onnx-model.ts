@@ -95,7 +95,6 @@ export class OnnxModel implements LoadedModel {
   }
 
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the signal's reason is what the contract says.
     if (signal.aborted) return Promise.reject(signal.reason);
     const refusal = this.#closed ?? textWithNul(request.inputs);
     if (refusal !== undefined) return Promise.reject(refusal);

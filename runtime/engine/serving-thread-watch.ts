@@ -1,12 +1,8 @@
-import { TERMINATION_LOG } from "../../common/admin-api.ts";
 import { leaveLastWords } from "../last-words.ts";
 import { endProcessFromThread } from "./end-process-from-thread.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { WatchRequest } from "./onnx-messages.ts";
 import { LOOKS, StuckDetector } from "./stuck-detector.ts";
-
-/** Where the reason of a process' end is left, if nobody says otherwise. */
-export const LAST_WORDS_FILE: string = TERMINATION_LOG;
 
 /**
  * Watches, from another thread, over the runs that are made on the thread that serves requests. One that does not end
