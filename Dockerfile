@@ -32,6 +32,8 @@ ENTRYPOINT ["node", "/app/operator.mjs"]
 
 # Alone: docker run -p 127.0.0.1:8080:8080 -v "$PWD/examples/models:/models:ro" \
 #          -e LOCKSTEP_STORAGE_URI=file:///models/digits localhost/lockstep/runtime:dev
+# As SageMaker does: docker run -p 127.0.0.1:8080:8080 -v "$PWD/examples/models/digits:/opt/ml/model:ro" \
+#          localhost/lockstep/runtime:dev serve
 FROM ${BASE_IMAGE} AS runtime
 ARG VERSION=dev
 ARG REVISION=unknown
@@ -39,7 +41,8 @@ LABEL org.opencontainers.image.title="Lockstep runtime" \
       org.opencontainers.image.description="Serves a model over the Open Inference Protocol" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \
+      com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true"
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=bundle /src/dist/runtime ./

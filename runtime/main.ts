@@ -9,6 +9,7 @@ import { readRuntimeProcessConfig, type RuntimeProcessConfig } from "./config.ts
 import { endProcessNow } from "./end-process.ts";
 import { leaveLastWords } from "./last-words.ts";
 import { startReplica, type Replica } from "./replica.ts";
+import { sagemakerEnvironment } from "./sagemaker-container.ts";
 import { configOf } from "./standalone-config.ts";
 
 /** The process of a replica: configuration from the environment, end by signals. This file is an entry: nobody imports it. */
@@ -26,7 +27,7 @@ process.on("unhandledRejection", (reason) => fail(reason));
 onStopSignal(stop);
 
 try {
-  await run(readRuntimeProcessConfig(process.env));
+  await run(readRuntimeProcessConfig(sagemakerEnvironment(process.argv.slice(2), process.env)));
 } catch (error) {
   fail(error);
 }
