@@ -1,7 +1,7 @@
 /**
- * `npm test`: puts the programs that tests need in place, runs the unit, golden and integration tests and ends with one
- * line, `N passed, N failed`. Names of vitest's projects as arguments run these instead; `--sum` runs nothing and sums
- * what ran before; `--status N` tells it how the steps around the tests ended.
+ * `npm test`: puts the programs that tests need in place, runs the unit, golden, conformance and integration tests and
+ * ends with one line, `N passed, N failed`. Names of vitest's projects as arguments run these instead; `--sum` runs
+ * nothing and sums what ran before; `--status N` tells it how the steps around the tests ended.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { buildS3Server } from "../test/integration/s3-server.ts";
 import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
 import { provideHelm } from "../test/programs/helm.ts";
+import { providePythonClients } from "../test/programs/python-environment.ts";
 import { closingLine, countTests, sum, withStatus, type Counts } from "./test-counts.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
@@ -18,6 +19,7 @@ const REPORTS = path.join(ROOT, "dist/test-reports");
 /** The programs of each project, so that the waiting for them is seen, and is not part of any test's time. */
 const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
   integration: [provideControlPlanePrograms, provideHelm, buildS3Server],
+  conformance: [providePythonClients],
   e2e: [provideHelm, buildS3Server],
 };
 
@@ -35,7 +37,7 @@ function sumAll(): Counts {
 }
 
 async function runAll(): Promise<Counts> {
-  const projects = positionals.length === 0 ? ["unit", "integration"] : positionals;
+  const projects = positionals.length === 0 ? ["unit", "conformance", "integration"] : positionals;
   mkdirSync(REPORTS, { recursive: true });
   for (const provide of new Set(projects.flatMap((project) => PROGRAMS[project] ?? []))) {
     // The tests that need the program fail, and say so; the others run.

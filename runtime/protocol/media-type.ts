@@ -5,18 +5,16 @@ const JSON_TYPES: ReadonlySet<string> = new Set(["application/json", "applicatio
 const JSON_OR_BINARY_TYPES: ReadonlySet<string> = new Set([...JSON_TYPES, "application/octet-stream"]);
 
 /**
- * Checks the media type of a body of JSON. None at all counts as JSON, and so does that of HTML forms: it is what
+ * Checks the media type of a body of JSON; how it is compressed is the transport's to know. None at all counts as JSON, and so does that of HTML forms: it is what
  * `curl -d` sends of itself, and a body that is not JSON is refused anyway. Throws ServingError (UnsupportedMediaType).
  */
 export function checkJsonHead({ header }: Pick<WireRequest, "header">): void {
   checkMediaType(header("content-type"), JSON_TYPES);
-  checkEncoding(header("content-encoding"));
 }
 
 /** The same for JSON that may have binary data behind it. Clients name the type of bytes for JSON alone, too. */
 export function checkJsonOrBinaryHead({ header }: Pick<WireRequest, "header">): void {
   checkMediaType(header("content-type"), JSON_OR_BINARY_TYPES);
-  checkEncoding(header("content-encoding"));
 }
 
 function checkMediaType(header: string | undefined, accepted: ReadonlySet<string>): void {
@@ -31,12 +29,4 @@ function checkMediaType(header: string | undefined, accepted: ReadonlySet<string
       throw new ServingError("UnsupportedMediaType", "Content-Type: expected charset utf-8, got another");
     }
   }
-}
-
-function checkEncoding(header: string | undefined): void {
-  if (header === undefined || header.toLowerCase() === "identity") return;
-  throw new ServingError(
-    "UnsupportedMediaType",
-    "Content-Encoding: expected none, because this server does not decompress bodies, got another",
-  );
 }
