@@ -207,6 +207,8 @@ export class ModelSupervisor {
         unwarmed: (why) => report({ kind: "unwarmed", id, why }),
       };
       version.keepModel(await prepareModel(model, fetched, this.#options, observer, signal));
+      // It may have crashed between two requests, or none was made.
+      if (crash.error !== undefined) throw crash.error;
       version.step({ kind: "warmed-up" });
       this.#activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });

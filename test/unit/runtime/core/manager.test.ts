@@ -417,8 +417,8 @@ describe("failures", () => {
     expect(kindsOf(events).slice(-6)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
   });
 
-  test("a crash during warm-up counts as what it is", async () => {
-    const { manager, engine } = setUp();
+  test.each([1, 0])("a crash during %i warm-ups counts as what it is", async (iterations) => {
+    const { manager, engine } = setUp({ iterations });
     engine.inferError = new ServingError("Unavailable", "the model has crashed");
     const load = engine.load.bind(engine);
     engine.load = async (file, signal, options) => {
