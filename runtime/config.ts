@@ -67,13 +67,23 @@ export const RUNTIME_VARIABLES = {
   }),
   LOCKSTEP_RECEIVE_TIMEOUT_MS: integer(
     60_000,
-    "How long, in ms, a whole request may take to arrive; then it is answered with status 408.",
+    "How long, in ms, the body of a request may take to arrive; then it is answered with status 408. Streams may take longer.",
     { min: 100, max: 3_600_000 },
   ),
   LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS: integer(
     75_000,
     "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
     { min: 1_000, max: 3_600_000 },
+  ),
+  LOCKSTEP_COMPRESS_MIN_BYTES: integer(
+    1_024,
+    "Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none.",
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+  ),
+  LOCKSTEP_HTTP_FAST_PATH: choice(
+    "on",
+    ["on", "off"],
+    "Whether requests of the plainest form are read without node's HTTP parser; off leaves all of them to it.",
   ),
   LOCKSTEP_MAX_MODEL_BYTES: integer(64 * 1024 ** 3, "The largest version, all its files together, in bytes.", {
     min: 1,
@@ -124,6 +134,8 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     headersTimeoutMs: config.LOCKSTEP_HEADERS_TIMEOUT_MS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
     keepAliveTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
+    minCompressedBytes: config.LOCKSTEP_COMPRESS_MIN_BYTES,
+    usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",
     // A single body of the greatest size must have room.
     ...(maxBufferedBytes > 0 && { maxBufferedBytes: Math.max(maxBufferedBytes, config.LOCKSTEP_MAX_BODY_BYTES) }),
   };

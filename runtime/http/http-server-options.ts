@@ -22,14 +22,10 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Time for an answer once the request has arrived, in ms; after it the client gets status 504. */
   readonly requestTimeoutMs: number;
-  /**
-   * Whether requests of the plainest form are read without node's parser, which costs a fraction of the CPU. Default: true.
-   */
-  readonly fastPath?: boolean;
   readonly limits?: Partial<HttpLimits>;
 }
 
-/** Bounds on what clients can make the server do; each is per replica. */
+/** Bounds on what clients can make the server do, each per replica, and how it goes about it. */
 export interface HttpLimits {
   /** The largest request body, in bytes. Default 64 MiB. */
   readonly maxBodyBytes: number;
@@ -49,6 +45,8 @@ export interface HttpLimits {
   readonly minCompressedBytes: number;
   /** How long the rest of a refused body is read, in ms, so that its sender sees the answer. Default 2 s. */
   readonly lingerMs: number;
+  /** Whether requests of the plainest form are read without node's parser, at a fraction of its CPU. Default: true. */
+  readonly usesFastPath: boolean;
 }
 
 /** Fills in defaults and checks. Throws RangeError for a limit that is not a whole number, or too small. */
@@ -64,8 +62,10 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
     keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
     minCompressedBytes: given.minCompressedBytes ?? 1_024,
     lingerMs: given.lingerMs ?? 2_000,
+    usesFastPath: given.usesFastPath ?? true,
   };
   for (const [name, value] of Object.entries(limits)) {
+    if (typeof value === "boolean") continue;
     const least = name === "minCompressedBytes" ? 0 : 1;
     if (!Number.isSafeInteger(value) || value < least) {
       throw new RangeError(`${name}: expected a whole number of at least ${least}, got ${value}`);

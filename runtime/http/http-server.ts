@@ -95,7 +95,7 @@ class NodeHttpServer implements HttpServer {
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
       .on("checkExpectation", (request, response) => this.#refuseExpectation({ request, response }))
       .on("clientError", (error, socket) => this.#onClientError(error, socket));
-    if (options.fastPath !== false) this.#putInFront();
+    if (limits.usesFastPath) this.#putInFront();
   }
 
   listen(host: string, port: number): Promise<AddressInfo> {

@@ -17,7 +17,7 @@ let slow: TestServer;
 beforeAll(async () => {
   const models = [{ name: "m", signature: SIGNATURE, versions: [1, 2] }];
   fast = await startServer(models, { limits: LIMITS });
-  slow = await startServer(models, { limits: LIMITS, fastPath: false });
+  slow = await startServer(models, { limits: { ...LIMITS, usesFastPath: false } });
 });
 afterAll(async () => {
   await fast[Symbol.asyncDispose]();

@@ -166,8 +166,6 @@ export async function startServer(
     readonly limits?: Partial<HttpLimits>;
     readonly maxInFlight?: number;
     readonly protocols?: readonly Protocol[];
-    /** Default: true, or as {@link useFastPath} said. */
-    readonly fastPath?: boolean;
   } = {},
 ): Promise<TestServer> {
   const servables = new FakeServables(models);
@@ -185,8 +183,7 @@ export async function startServer(
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),
     version: "1.2.3",
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
-    fastPath: options.fastPath ?? isFastByDefault,
-    limits: { lingerMs: 500, ...options.limits },
+    limits: { lingerMs: 500, usesFastPath: isFastByDefault, ...options.limits },
   });
   const { port } = await http.listen("127.0.0.1", 0);
   return {
