@@ -12,6 +12,7 @@ import { apiReference } from "./generate/api-reference.ts";
 import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-values.ts";
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
 import { replaceSection } from "./generate/markdown.ts";
+import { protobufFiles } from "./generate/protobuf.ts";
 import {
   configurationReference,
   errorsReference,
@@ -45,6 +46,7 @@ function generatedFiles(): Map<string, string> {
     ["docs/reference/errors.md", errorsReference(ERROR_CODES)],
     ["docs/reference/metrics.md", metricsReference(Object.values(OPERATOR_METRICS), Object.values(RUNTIME_METRICS))],
     ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
+    ...protobufFiles(ROOT),
     [`${CHART}/values.yaml`, valuesYaml(values)],
     [`${CHART}/README.md`, replaceSection(read(`${CHART}/README.md`), "values", valuesTable(values))],
   ]);

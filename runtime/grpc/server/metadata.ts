@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import { ERROR_CODES, ServingError } from "../../errors.ts";
+
+/** What clients send beside a message, and what they are told beside an answer. */
+
+/** Metadata by lower-case name. */
+export type Metadata = Readonly<Record<string, string>>;
+
+/** Asks for `server-timing` in the answer, by any value but `0`: the same as over HTTP. */
+export const TIMING_REQUEST_KEY = "x-lockstep-timing";
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+/** Longer messages are cut: they share the room for headers. */
+const LONGEST_MESSAGE = 1_024;
+/** Units of `grpc-timeout`, in ms. */
+const UNITS_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
+
+/** The request's id: the client's own if it is one, else a new one. */
+export function requestIdFrom(given: unknown): string {
+  return typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
+/** The value of `grpc-timeout` in ms; undefined if there is none. Throws ServingError (InvalidArgument). */
+export function parseTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, digits = "", unit = ""] = /^([0-9]{1,8})([HMSmun])$/.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit];
+  if (unitMs !== undefined) return Number(digits) * unitMs;
+  throw new ServingError("InvalidArgument", "grpc-timeout: expected up to 8 digits and one of H, M, S, m, u and n");
+}
+
+/** A text as `grpc-message` has it: in UTF-8, with `%XX` for all that is not printable ASCII. */
+export function encodeMessage(message: string): string {
+  const text = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(text)) return text;
+  let encoded = "";
+  for (const byte of Buffer.from(text)) {
+    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
+    encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}
+
+/** How a call has failed, as its client is told. */
+export function statusOf(error: ServingError): Record<string, string> {
+  return {
+    "grpc-status": String(ERROR_CODES[error.code].grpc),
+    "grpc-message": encodeMessage(error.message),
+    // What Retry-After is over HTTP.
+    ...(error.code === "ResourceExhausted" && { "grpc-retry-pushback-ms": "1000" }),
+  };
+}

@@ -1,0 +1,33 @@
+import { ServingError } from "../../errors.ts";
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The signal of one request of a stream: aborts with its call, and when its own answer takes too long. */
+export class ItemSignal implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #call: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  readonly #abort = (): void => this.#controller.abort(this.#call.reason);
+
+  constructor(call: AbortSignal, timeoutMs: number) {
+    this.#call = call;
+    this.#timer = setTimeout(
+      () => {
+        const error = new ServingError("DeadlineExceeded", `answer: expected within ${timeoutMs} ms, got none`);
+        this.#controller.abort(error);
+      },
+      Math.min(timeoutMs, LONGEST_TIMER_MS),
+    );
+    if (call.aborted) this.#abort();
+    else call.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#call.removeEventListener("abort", this.#abort);
+  }
+}

@@ -1,0 +1,72 @@
+import type { ServableView } from "../../core/servable.ts";
+import { checkRequest } from "../../protocol/check-request.ts";
+import { checkClassifications, classifyOutputs } from "../../protocol/v2/classification.ts";
+import type { PreparedRequestOf } from "../../serving/infer-path.ts";
+import { provenanceHeaders, serverTiming } from "../../serving/provenance.ts";
+import { FRAME_HEAD_BYTES } from "../server/compression.ts";
+import { TIMING_REQUEST_KEY } from "../server/metadata.ts";
+import type { CallContext, Method } from "../server/method.ts";
+import { contentsFormOf, inferRequestOf } from "../tensors/infer-request.ts";
+import { readInferRequestMessage, type InferRequestMessage } from "../tensors/infer-request-message.ts";
+import { writeInferResponse } from "../tensors/infer-response.ts";
+import { InferenceRecord } from "./inference-record.ts";
+import type { ServiceOptions } from "./service-options.ts";
+import { v2Target } from "./v2-target.ts";
+
+/** What metrics call requests of the Open Inference Protocol over gRPC. */
+export const V2_GRPC = "grpc";
+
+/** ModelInfer: one request, one answer. */
+export function modelInfer(options: ServiceOptions): Method {
+  return {
+    kind: "unary",
+    answer: async ({ bytes, ownsMemory }, call) => {
+      const record = new InferenceRecord(options, V2_GRPC, call.startMs);
+      call.onEnd((code) => record.end(code));
+      record.admit();
+      const message = readInferRequestMessage(bytes);
+      record.model = message.modelName;
+      const { answer, timing } = await options.path.infer(
+        v2Target(message.modelName, message.modelVersion),
+        (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
+        { signal: call.signal, onServable: (servable) => noteServable(record, call, servable) },
+      );
+      if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(timing) });
+      return answer;
+    },
+  };
+}
+
+function noteServable(record: InferenceRecord, call: CallContext, servable: ServableView): void {
+  record.servable = servable;
+  call.addMetadata(provenanceHeaders(servable));
+}
+
+/** Whether a client wants to know where the time of its request went. */
+export function wantsTiming(call: CallContext): boolean {
+  const wish = call.header(TIMING_REQUEST_KEY);
+  return wish !== undefined && wish !== "0";
+}
+
+/** Reads a request for the version that answers it; the answer is a frame that is not sealed. Throws ServingError. */
+export function prepareInfer(
+  message: InferRequestMessage,
+  context: { readonly servable: ServableView; readonly ownsMemory: boolean; readonly isStreamed: boolean },
+): PreparedRequestOf<Buffer> {
+  const { servable, ownsMemory, isStreamed } = context;
+  const { signature } = servable;
+  const request = inferRequestOf(message, ownsMemory);
+  const checked = checkRequest(request, servable);
+  checkClassifications(request.outputs, signature);
+  const form = contentsFormOf(message);
+  return {
+    ...checked,
+    writeAnswer: ({ servable: { id }, outputs }) => {
+      const classified = classifyOutputs(request.outputs, outputs, signature);
+      return writeInferResponse(
+        { servable: id, id: request.id, outputs: classified, form, isStreamed },
+        FRAME_HEAD_BYTES,
+      );
+    },
+  };
+}
