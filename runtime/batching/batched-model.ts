@@ -251,7 +251,8 @@ class BatchedModel implements LoadedModel {
 
 function costsFor(key: string, batching: BatchKnowledge | undefined): BatchCosts {
   if (batching === undefined) return new BatchCosts(1);
-  const costs = new BatchCosts(batching.maxRows);
+  const measured = batching.costs.map(({ rows }) => rows);
+  const costs = new BatchCosts(batching.maxRows, measured.length === 0 ? undefined : Math.max(...measured));
   for (const cost of batching.costs) costs.observe(cost);
   // Of other shapes it is only known where to begin.
   return key === batching.key ? costs : new BatchCosts(batching.maxRows, costs.bestRows);

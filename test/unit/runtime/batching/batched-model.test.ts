@@ -381,6 +381,12 @@ describe("disposal", () => {
 });
 
 describe("what is told of it", () => {
+  test("is a size that was measured, if only few were", () => {
+    const costs = [1, 2, 4].map((rows) => ({ rows, computeMs: rows * 20 }));
+    const { model } = setUp({ maxBatchSize: 64, batching: { maxRows: 64, key: "2,", costs } });
+    expect(model.execution().batching).toEqual({ maxBatchSize: 64, bestBatchSize: 1 });
+  });
+
   test("is the configured size and the best one, which follows what runs cost", async () => {
     const { engine, model, turn, ask } = setUp();
     expect(model.execution()).toMatchObject({ instances: 1, batching: { maxBatchSize: 8, bestBatchSize: 4 } });
