@@ -97,7 +97,7 @@ function assemble(options: ReplicaOptions): Parts {
   const metrics = resources.use(
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
   );
-  const statistics = new ModelStatistics();
+  const statistics = new ModelStatistics(metrics);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));

@@ -1,12 +1,14 @@
 import type { ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
+import { csvRowReader } from "../protocol/stream/csv-row.ts";
+import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { requestIdOf } from "./request-head.ts";
 import { errorAnswer } from "./respond.ts";
-import { answerBatch } from "./stream-batch.ts";
+import { answerBatch, type ReadLine } from "./stream-batch.ts";
 import type { StreamContext } from "./stream-context.ts";
 import { StreamExchange } from "./stream-exchange.ts";
 import { answerStream } from "./stream-infer.ts";
@@ -18,6 +20,7 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/json",
   "application/x-www-form-urlencoded",
 ]);
+const CSV = "text/csv";
 const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "deflate"]);
 /** How long a client of a stream may send nothing, in ms. */
 const IDLE_TIMEOUT_MS = 300_000;
@@ -81,7 +84,7 @@ export class StreamHandler {
     }
     const { context, firstRow } = begun;
     try {
-      if (route.mode === "batch") await answerBatch(context, firstRow);
+      if (route.mode === "batch") await answerBatch(context, firstRow, rowReaderOf(context));
       else await answerStream(context);
       await context.exchange.end();
     } catch (thrown) {
@@ -98,8 +101,9 @@ export class StreamHandler {
     requestId: string,
   ): { context: StreamContext; firstRow: number } {
     const { headers, url = "" } = exchange.request;
-    checkHead(headers["content-type"], headers["content-encoding"]);
-    const firstRow = route.mode === "batch" ? offsetOf(url) : 0;
+    const isRows = route.mode === "batch";
+    checkHead(headers["content-type"], headers["content-encoding"], isRows);
+    const firstRow = isRows ? offsetOf(url) : 0;
     const target = { model: route.model ?? "", version: route.version, label: route.label };
     const servable = stream.lend(target);
     const { lingerMs } = this.#limits;
@@ -120,13 +124,19 @@ export class StreamHandler {
   }
 }
 
-function checkHead(type: string | undefined, encoding: string | undefined): void {
-  const [media = ""] = type?.toLowerCase().split(";") ?? [];
-  if (media !== "" && !MEDIA_TYPES.has(media.trim())) {
-    throw new ServingError(
-      "UnsupportedMediaType",
-      "Content-Type: expected application/x-ndjson, one request or row on each line, got another",
-    );
+function rowReaderOf({ exchange, servable }: StreamContext): ReadLine {
+  return mediaTypeOf(exchange.request.headers["content-type"]) === CSV ? csvRowReader(servable) : readRow;
+}
+
+function mediaTypeOf(header: string | undefined): string {
+  return header?.toLowerCase().split(";", 1)[0]?.trim() ?? "";
+}
+
+function checkHead(type: string | undefined, encoding: string | undefined, isRows: boolean): void {
+  const media = mediaTypeOf(type);
+  if (media !== "" && !MEDIA_TYPES.has(media) && !(isRows && media === CSV)) {
+    const expected = isRows ? "application/x-ndjson or text/csv, a row" : "application/x-ndjson, a request";
+    throw new ServingError("UnsupportedMediaType", `Content-Type: expected ${expected} on each line, got another`);
   }
   if (encoding !== undefined && !ENCODINGS.has(encoding.toLowerCase())) {
     throw new ServingError("UnsupportedMediaType", "Content-Encoding: expected gzip or deflate, got another");

@@ -373,6 +373,24 @@ describe("a batch without end", () => {
     expect(client.received).toContain('"row":2');
   });
 
+  test("may be CSV, with a line of names or without", async () => {
+    await start();
+    const csv = { "content-type": "text/csv" };
+    const answers = [
+      { row: 0, outputs: { y: [2, 4] } },
+      { row: 1, outputs: { y: [6, 8] } },
+    ];
+    expect(await itemsOf(await post("/v2/models/m/infer_batch", "a,b\r\n1,2\r\n3,4\r\n", csv))).toEqual(answers);
+    expect(await itemsOf(await post("/v2/models/m/infer_batch", "1,2\n3,4", csv))).toEqual(answers);
+    const mixed = await itemsOf(await post("/v2/models/m/infer_batch", "1,2\n3\nx,1\n3,4", csv));
+    expect(mixed.map(({ row, code }) => [row, code ?? "OK"])).toEqual([
+      [0, "OK"],
+      [1, "InvalidArgument"],
+      [2, "InvalidArgument"],
+      [3, "OK"],
+    ]);
+  });
+
   test("is not for a model that keeps a state", async () => {
     await start();
     const items = await itemsOf(await post("/v2/models/counter/infer_batch", "[1]"));

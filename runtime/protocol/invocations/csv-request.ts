@@ -27,6 +27,12 @@ export function readCsv(body: Uint8Array, header: CsvHeader, target: Target): re
   return new CsvTable(bytes, csv, plan).read();
 }
 
+/** Whether a line has the names of columns, by the rule of {@link readCsv}. Throws ServingError (InvalidArgument). */
+export function isCsvHeader(line: Uint8Array, target: Target): boolean {
+  const csv = new CsvScanner(Buffer.from(line.buffer, line.byteOffset, line.byteLength), 0);
+  return csv.hasRow() && readHead(csv, "detect", target).isHeader;
+}
+
 function noRows(): ServingError {
   return new ServingError("InvalidArgument", "CSV: expected at least 1 row, got none");
 }
