@@ -31,6 +31,7 @@ export function elementTexts(tensor: Tensor): string[] {
   return Array.from<number | bigint, string>(tensor.data, numberText);
 }
 
+/** NaN and infinities become words, which some dialects have and JSON has not. */
 function numberText(value: number | bigint): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
@@ -70,7 +71,11 @@ export function dataOfTokens(datatype: Datatype, tokens: Tokens): Tensor["data"]
   if (datatype === "BOOL") {
     return Uint8Array.from(flat, (token) => Number(expectKind(token, (value) => typeof value === "boolean")));
   }
-  const texts = flat.map((token) => expectKind(token, (value) => value instanceof NumberToken).text);
+  const texts = flat.map((token) => {
+    // Words for what JSON has no numbers for.
+    if (token === "NaN" || token === "Infinity" || token === "-Infinity") return token;
+    return expectKind(token, (value) => value instanceof NumberToken).text;
+  });
   if (datatype === "FP16") return new Uint16Array(Float16Array.from(texts, Number).buffer);
   return MAKE[datatype](texts);
 }
