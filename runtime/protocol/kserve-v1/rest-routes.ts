@@ -6,7 +6,7 @@ export const KSERVE_REST_ROUTES: readonly RestRoute[] = [
   get("/", () => json(200, { status: "alive" })),
   get("/v1/models", (_request, { servables }) => json(200, { models: servables.models().map(({ name }) => name) })),
   get("/v1/models/:model", ({ params }, { servables, isDraining, protocols }) => {
-    const model = findModel(servables.models(), params["model"] ?? "");
+    const model = findModel(servables.models(), params);
     const ready = model.activeVersion !== undefined && !isDraining();
     // TensorFlow Serving has its status at the same path: clients of either find what they look for.
     const hasStatus = protocols.has("tensorflow-serving");

@@ -1,5 +1,6 @@
 import type { ModelStatus, VersionStatus } from "../../core/servable.ts";
 import { ServingError } from "../../errors.ts";
+import type { RestRequest } from "../rest-route.ts";
 import { quoteName } from "../wording.ts";
 
 /** A version, as TensorFlow Serving's model status tells of it. */
@@ -38,8 +39,11 @@ export function versionStatus(model: ModelStatus, version: number): ModelVersion
   throw new ServingError("NotFound", `Could not find version ${version} of model ${quoteName(model.name)}`);
 }
 
-/** The model of a name. Throws ServingError (NotFound). */
-export function findModel(models: readonly ModelStatus[], name: string): ModelStatus {
+/** The model that the variable `model` of a path names. Throws ServingError (NotFound, or MethodNotAllowed for a verb). */
+export function findModel(models: readonly ModelStatus[], { model: name = "" }: RestRequest["params"]): ModelStatus {
+  if (/:(?:predict|classify|regress|explain)$/i.test(name)) {
+    throw new ServingError("MethodNotAllowed", "method: expected POST, got another");
+  }
   const model = models.find((each) => each.name === name);
   if (model !== undefined) return model;
   throw new ServingError("NotFound", `Could not find any versions of model ${quoteName(name)}`);

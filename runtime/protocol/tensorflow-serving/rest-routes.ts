@@ -15,12 +15,12 @@ export const TENSORFLOW_REST_ROUTES: readonly RestRoute[] = [
     throw new ServingError("InvalidArgument", "Missing model name in request.");
   }),
   get(MODEL, ({ params }, { servables }) => {
-    const model = findModel(servables.models(), params["model"] ?? "");
+    const model = findModel(servables.models(), params);
     return json(200, { model_version_status: modelVersionStatuses(model) });
   }),
   ...[VERSION, LABEL].map((path) =>
     get(path, (request, context) => {
-      const model = findModel(context.servables.models(), request.params["model"] ?? "");
+      const model = findModel(context.servables.models(), request.params);
       return json(200, { model_version_status: [versionStatus(model, versionOf(request, context))] });
     }),
   ),
