@@ -232,12 +232,15 @@ export type AllVersions = Readonly<Record<string, never>>;
 
 /** Requests that a replica answers for itself before it is ready. */
 export interface ModelWarmup {
-  /** How many times each request is made, for each size of batch that will be used. 0 skips warm-up. */
+  /**
+   * How many times each request is made, for each size of batch that will be used. 0 skips warm-up, and with it
+   * batching, which is tried there first.
+   */
   readonly iterations: number;
   /**
    * Requests to make, each the JSON text of an inference request of the Open Inference Protocol v2. A file
-   * warmup.jsonl beside the model, with one on each line, is used too. Default: a synthetic request (zeros, empty
-   * strings; dynamic dimensions are 1), which some models cannot answer.
+   * warmup.jsonl beside the model, with one on each line, is used too. Default: synthetic requests (zeros, empty
+   * strings; dynamic dimensions are 1, then 16, 224 and 512), which some models cannot answer.
    */
   readonly requests?: readonly string[];
 }
@@ -300,7 +303,10 @@ export interface Batcher {
   readonly maxBatchSize: number;
   /** Milliseconds that a request may wait for others while the model is free. */
   readonly maxLatency: number;
-  /** Requests that may wait for the model; those beyond are answered with status 429. */
+  /**
+   * Requests that may wait for the model, of interactive ones and of batches without end each; those beyond are
+   * answered with status 429.
+   */
   readonly maxQueue: number;
 }
 
@@ -311,8 +317,8 @@ export interface Concurrency {
   /** Threads that one run uses. Default: the CPU limit, divided by instances. */
   readonly intraOpThreads?: number;
   /**
-   * Worker: runs have threads of their own. ServingThread: short runs are made on the thread that serves requests.
-   * Auto: that, where a run is measured to be shorter than the way to another thread.
+   * Worker: runs have threads of their own. ServingThread: short runs are made on the thread that serves requests, and
+   * long ones still have their own. Auto: that, where a run is measured to be shorter than the way to another thread.
    */
   readonly placement: "Auto" | "Worker" | "ServingThread";
 }

@@ -2,6 +2,7 @@ import { ReplicaFailureError, ServingError } from "../errors.ts";
 import { failureOf, publishedStateOf, type Failure, type HarnessState } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
+import { checkState } from "./model-state.ts";
 import { nextAction, type Action } from "./next-action.ts";
 import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
 import type { ModelRepository, VersionSelection } from "./repository.ts";
@@ -200,6 +201,7 @@ export class ModelSupervisor {
         observer: this.#observerOf(version, crash),
       });
       version.keepModel(model);
+      checkState(this.#options.config.state, model.signature);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
       const observer: PreparationObserver = {

@@ -72,7 +72,14 @@ class FakeEngine implements InferenceEngine {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-function setUp(options: { policy?: VersionPolicy; iterations?: number; maxBatchSize?: number } = {}): {
+interface SetUp {
+  readonly policy?: VersionPolicy;
+  readonly iterations?: number;
+  readonly maxBatchSize?: number;
+  readonly state?: readonly { input: string; output: string }[];
+}
+
+function setUp(options: SetUp = {}): {
   manager: Manager;
   repository: FakeRepository;
   engine: FakeEngine;
@@ -93,6 +100,7 @@ function setUp(options: { policy?: VersionPolicy; iterations?: number; maxBatchS
         storageUri: "s3://models/digits",
         warmup: { iterations: options.iterations ?? 1 },
         batcher: { maxBatchSize: options.maxBatchSize ?? 1 },
+        state: [...(options.state ?? [])],
         ...(options.policy !== undefined && { versionPolicy: options.policy }),
       },
     ],
@@ -361,6 +369,17 @@ describe("failures", () => {
         message:
           "the model could not answer the synthetic request: the model's operator Reshape cannot work with these inputs",
       },
+    });
+    expect(engine.disposed).toEqual(["/models/1"]);
+  });
+
+  test("a state that the model does not have is named", async () => {
+    const { manager, engine } = setUp({ state: [{ input: "state", output: "output" }] });
+    manager.start();
+    await settle();
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({
+      kind: "error",
+      failure: { reason: "InvalidModel", message: expect.stringContaining('names input "state"') },
     });
     expect(engine.disposed).toEqual(["/models/1"]);
   });
