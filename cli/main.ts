@@ -34,6 +34,11 @@ program
   .addOption(
     new Option("-p, --port <port>", "port to listen on; 0 takes a free one").default(HTTP_PORT).argParser(port),
   )
+  .addOption(
+    new Option("--grpc-port <port>", "port for gRPC; 0 takes a free one, -1 goes without")
+      .default(0)
+      .argParser(grpcPort),
+  )
   .option("--host <address>", "address to listen on; 0.0.0.0 lets other machines in", "127.0.0.1")
   .option("--endpoint <url>", "address of the S3-compatible server of an s3:// place (default: AWS)")
   .option("--pvc-root <dir>", "where claims of pvc://CLAIM/PATH are folders (default: the folder of the file)")
@@ -78,6 +83,10 @@ try {
 
 function append(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
+}
+
+function grpcPort(value: string): number {
+  return value === "-1" ? -1 : port(value);
 }
 
 function port(value: string): number {

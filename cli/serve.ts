@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import { styleText } from "node:util";
 import type { ReplicaState } from "../common/admin-api.ts";
 import { createLogger, type LogLevel } from "../common/logger.ts";
+import { GRPC_PORT, HTTP_PORT } from "../common/ports.ts";
 import { REPLICA_FAILURES, type ReplicaFailureReason } from "../common/reasons.ts";
 import { ConfigError } from "../common/runtime-config.ts";
 import { readRuntimeProcessConfig } from "../runtime/config.ts";
@@ -29,6 +30,8 @@ export interface ServeOptions {
   readonly file: readonly string[];
   readonly name?: string;
   readonly port: number;
+  /** -1 is none. */
+  readonly grpcPort: number;
   readonly host: string;
   readonly endpoint?: string;
   readonly pvcRoot?: string;
@@ -50,7 +53,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const state = await served(replica, plan);
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   // From this machine, "every address" is reached by the loopback one.
-  const baseUrl = `http://${["0.0.0.0", "[::]"].includes(host) ? "127.0.0.1" : host}:${replica.httpPort}`;
+  const reachable = ["0.0.0.0", "[::]"].includes(host) ? "127.0.0.1" : host;
+  const baseUrl = `http://${reachable}:${replica.httpPort}`;
   for (const { name, activeVersion } of state.models) {
     const model = plan.config.models.find((candidate) => candidate.name === name);
     if (model === undefined || activeVersion === undefined) continue;
@@ -58,7 +62,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     const requestDir = join(modelDir, "requests");
     say(`\n${await reportModel({ baseUrl, model, version: activeVersion, pvcRoot, requestDir })}`);
   }
-  say(`\n${styleText("green", "Ready")} on ${baseUrl} (metrics: ${baseUrl}/metrics). Ctrl-C stops it.`);
+  const grpc = replica.grpcPort === undefined ? "" : `gRPC: ${reachable}:${replica.grpcPort}, `;
+  say(`\n${styleText("green", "Ready")} on ${baseUrl} (${grpc}metrics: ${baseUrl}/metrics). Ctrl-C stops it.`);
 }
 
 async function planOf(options: ServeOptions): Promise<ServePlan> {
@@ -142,6 +147,7 @@ async function start(options: ServeOptions, plan: ServePlan, modelDir: string): 
     LOCKSTEP_STORAGE_DENY: "",
     ...process.env,
     LOCKSTEP_HTTP_PORT: String(options.port),
+    LOCKSTEP_GRPC_PORT: String(options.grpcPort),
     LOCKSTEP_ADMIN_PORT: "0",
     LOCKSTEP_HOST: options.host,
     LOCKSTEP_MODEL_DIR: modelDir,
@@ -164,18 +170,24 @@ async function start(options: ServeOptions, plan: ServePlan, modelDir: string): 
   }
 }
 
-function listenErrorOf(error: unknown, { port, host }: ServeOptions): unknown {
+function listenErrorOf(error: unknown, options: ServeOptions): unknown {
+  const { host } = options;
+  const isGrpc = error instanceof Error && "port" in error && error.port === options.grpcPort;
+  const [option, port] = isGrpc ? ["--grpc-port", options.grpcPort] : ["--port", options.port];
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":
       return new CliError(
-        `port ${port} is taken by another program: stop that one, or choose another port (--port ${port + 1}), or any free one (--port 0)`,
+        `port ${port} is taken by another program: stop that one, or choose another port (${option} ${port + 1}), or any free one (${option} 0)`,
         { cause: error },
       );
     case "EACCES":
-      return new CliError(`port ${port} needs more rights than you have: choose one above 1023 (--port 8080)`, {
-        cause: error,
-      });
+      return new CliError(
+        `port ${port} needs more rights than you have: choose one above 1023 (${option} ${isGrpc ? GRPC_PORT : HTTP_PORT})`,
+        {
+          cause: error,
+        },
+      );
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
       return new CliError(`${host} is not an address of this machine: expected 127.0.0.1, or 0.0.0.0 for all`, {

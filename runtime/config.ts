@@ -10,7 +10,8 @@ import {
   type Variable,
 } from "../common/environment.ts";
 import { LOG_LEVELS } from "../common/logger.ts";
-import { ADMIN_PORT, HTTP_PORT } from "../common/ports.ts";
+import { ADMIN_PORT, GRPC_PORT, HTTP_PORT } from "../common/ports.ts";
+import type { GrpcLimits } from "./grpc/server/grpc-limits.ts";
 import type { HttpLimits } from "./http/http-server-options.ts";
 import { isNetwork } from "./storage/network-guard.ts";
 
@@ -25,6 +26,10 @@ export const RUNTIME_VARIABLES = {
   LOCKSTEP_HOST: text("::", "Address to listen on; :: is every one, of IPv4 too."),
   LOCKSTEP_HTTP_PORT: integer(HTTP_PORT, "Port for inference over HTTP, health and metrics; 0 takes a free one.", {
     min: 0,
+    max: 65_535,
+  }),
+  LOCKSTEP_GRPC_PORT: integer(GRPC_PORT, "Port for inference over gRPC; 0 takes a free one, -1 goes without gRPC.", {
+    min: -1,
     max: 65_535,
   }),
   LOCKSTEP_ADMIN_PORT: integer(
@@ -75,6 +80,15 @@ export const RUNTIME_VARIABLES = {
     "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
     { min: 1_000, max: 3_600_000 },
   ),
+  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS: integer(
+    300_000,
+    "How old, in ms, a gRPC connection gets before its client is told to make another, which may lead to another replica; a tenth more or less. 0 lets them live.",
+    { min: 0, max: 86_400_000 },
+  ),
+  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS: integer(60_000, "How long, in ms, calls on such a connection may go on.", {
+    min: 1_000,
+    max: 86_400_000,
+  }),
   LOCKSTEP_COMPRESS_MIN_BYTES: integer(
     1_024,
     "Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none.",
@@ -138,6 +152,18 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",
     // A single body of the greatest size must have room.
     ...(maxBufferedBytes > 0 && { maxBufferedBytes: Math.max(maxBufferedBytes, config.LOCKSTEP_MAX_BODY_BYTES) }),
+  };
+}
+
+/** The bounds of the gRPC server; what is not configured has the server's own defaults. */
+export function grpcLimitsOf(config: RuntimeProcessConfig): Partial<GrpcLimits> {
+  return {
+    maxMessageBytes: config.LOCKSTEP_MAX_BODY_BYTES,
+    maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
+    receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
+    idleTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
+    maxAgeMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS,
+    ageGraceMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS,
   };
 }
 

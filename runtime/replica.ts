@@ -5,11 +5,13 @@ import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { BUILD_INFO } from "./build-info.ts";
-import { httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
+import { grpcLimitsOf, httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
 import type { InferenceEngine } from "./core/servable.ts";
 import { createOnnxEngine } from "./engine/onnx-engine.ts";
+import { createGrpcServer } from "./grpc/grpc-server.ts";
+import type { GrpcServer } from "./grpc/server/grpc-server.ts";
 import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { InferPath } from "./serving/infer-path.ts";
@@ -42,6 +44,8 @@ export interface ReplicaOptions {
 /** A replica: everything that runs in the process, from the sockets to the models. */
 export interface Replica {
   readonly httpPort: number;
+  /** Undefined if gRPC is switched off. */
+  readonly grpcPort: number | undefined;
   readonly adminPort: number;
   /** Resolves when all models answer for the first time. */
   readonly ready: Promise<void>;
@@ -65,11 +69,12 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const admin = await startAdmin(options, () => replicaStateOf(parts.manager.describe(), parts.isDraining()));
     parts.resources.use(admin);
     const { port } = await listen((host) => parts.http.listen(host, options.process.LOCKSTEP_HTTP_PORT), options);
+    const grpcPort = await startGrpc(parts.grpc, options);
     parts.manager.start();
-    options.logger.info({ httpPort: port, adminPort: admin.port }, "listening");
-    return replicaOf(options, parts, { admin, httpPort: port });
+    options.logger.info({ httpPort: port, grpcPort, adminPort: admin.port }, "listening");
+    return replicaOf(options, parts, { admin, httpPort: port, grpcPort });
   } catch (error) {
-    await parts.http.close(0);
+    await Promise.all([parts.http.close(0), parts.grpc?.close(0)]);
     await parts.resources[Symbol.asyncDispose]();
     throw error;
   }
@@ -78,6 +83,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 interface Parts {
   readonly manager: Manager;
   readonly http: HttpServer;
+  /** Undefined if gRPC is switched off. */
+  readonly grpc: GrpcServer | undefined;
   readonly ready: Promise<void>;
   readonly wasReady: () => boolean;
   readonly isDraining: () => boolean;
@@ -158,22 +165,31 @@ function assemble(options: ReplicaOptions): Parts {
   );
   const sequences = new Map(config.models.map((model) => [model.name, model.sequences]));
   const path = new InferPath({ servables: manager, statistics, sequences });
-  const http = createHttpServer({
+  const serving = {
     servables: manager,
     path,
     admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
     statistics,
     protocols: new Set(config.protocols),
     metrics,
-    metricsPages: metrics,
     logger,
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,
-    limits: httpLimitsOf(options.process),
-  });
+  };
+  const http = createHttpServer({ ...serving, metricsPages: metrics, limits: httpLimitsOf(options.process) });
+  const { maxBufferedBytes } = httpLimitsOf(options.process);
+  const grpc =
+    options.process.LOCKSTEP_GRPC_PORT === -1
+      ? undefined
+      : createGrpcServer({
+          ...serving,
+          limits: grpcLimitsOf(options.process),
+          ...(maxBufferedBytes !== undefined && { maxBufferedBytes }),
+        });
   return {
     manager,
     http,
+    grpc,
     ready: ready.promise,
     wasReady: () => wasReady,
     resources,
@@ -182,6 +198,7 @@ function assemble(options: ReplicaOptions): Parts {
       draining = true;
       metrics.setReady(false);
       http.beginDrain();
+      grpc?.beginDrain();
     },
   };
 }
@@ -189,7 +206,7 @@ function assemble(options: ReplicaOptions): Parts {
 function replicaOf(
   options: ReplicaOptions,
   parts: Parts,
-  { admin, httpPort }: { readonly admin: AdminServer; readonly httpPort: number },
+  ports: { readonly admin: AdminServer; readonly httpPort: number; readonly grpcPort: number | undefined },
 ): Replica {
   const { config, logger } = options;
   let stopping: Promise<"stopped" | "stuck"> | undefined;
@@ -199,15 +216,16 @@ function replicaOf(
     parts.beginDrain();
     logger.info({ drainDelayMs }, "draining");
     await setTimeout(drainDelayMs);
-    await parts.http.close(config.requestTimeoutMs);
+    await Promise.all([parts.http.close(config.requestTimeoutMs), parts.grpc?.close(config.requestTimeoutMs)]);
     const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
     if (outcome === "stopped") logger.info("stopped");
     else logger.warn("a model is still busy: it ends with the process");
     return outcome;
   };
   return {
-    httpPort,
-    adminPort: admin.port,
+    httpPort: ports.httpPort,
+    grpcPort: ports.grpcPort,
+    adminPort: ports.admin.port,
     ready: parts.ready,
     state: () => replicaStateOf(parts.manager.describe(), parts.isDraining()),
     stop: ({ drainDelayMs = options.process.LOCKSTEP_DRAIN_DELAY_MS } = {}) => (stopping ??= stop(drainDelayMs)),
@@ -224,6 +242,12 @@ function openRepository(model: ModelConfig, options: ReplicaOptions): StorageMod
 function startAdmin(options: ReplicaOptions, state: () => ReplicaState): Promise<AdminServer> {
   const port = options.process.LOCKSTEP_ADMIN_PORT;
   return listen((host) => startAdminServer({ host, port, state }), options);
+}
+
+async function startGrpc(grpc: GrpcServer | undefined, options: ReplicaOptions): Promise<number | undefined> {
+  if (grpc === undefined) return undefined;
+  const { port } = await listen((host) => grpc.listen(host, options.process.LOCKSTEP_GRPC_PORT), options);
+  return port;
 }
 
 /** Listens on the configured address; where the system has no IPv6, on all of IPv4 instead of on all of both. */

@@ -22,6 +22,7 @@ async function start(): Promise<Replica> {
       LOCKSTEP_HOST: "127.0.0.1",
       LOCKSTEP_HTTP_PORT: "0",
       LOCKSTEP_ADMIN_PORT: "0",
+      LOCKSTEP_GRPC_PORT: "0",
       LOCKSTEP_MODEL_DIR: path.join(folder, "fetched"),
     }),
     config: parseRuntimeConfig({

@@ -66,6 +66,7 @@ export async function startReplicaProcess(environment: Readonly<Record<string, s
     LOCKSTEP_HOST: "127.0.0.1",
     LOCKSTEP_HTTP_PORT: "0",
     LOCKSTEP_ADMIN_PORT: "0",
+    LOCKSTEP_GRPC_PORT: "0",
     LOCKSTEP_MODEL_DIR: await temporaryFolder(),
     ...environment,
   });

@@ -2,7 +2,8 @@ import type { ServableView } from "../../core/servable.ts";
 import type { TensorSpec } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
 import { checkRequest } from "../../protocol/check-request.ts";
-import { findModel, modelVersionStatuses, versionStatus } from "../../protocol/tensorflow-serving/model-status.ts";
+import { modelVersionStatuses, versionStatus } from "../../protocol/tensorflow-serving/model-status.ts";
+import { statusOf } from "../../protocol/v2/metadata.ts";
 import { quoteName } from "../../protocol/wording.ts";
 import type { InferTarget, PreparedRequestOf } from "../../serving/infer-path.ts";
 import { provenanceHeaders, serverTiming } from "../../serving/provenance.ts";
@@ -51,7 +52,7 @@ export function modelService({ servables }: ServiceOptions): Readonly<Record<str
       tensorflow.GetModelStatusResponse,
       ({ modelSpec }) => {
         const { model, version, label } = targetOf(modelSpec);
-        const status = findModel(servables.models(), model);
+        const status = statusOf(servables, model);
         const wanted = label === undefined ? version : servables.versionOf(model, label);
         const statuses = wanted === undefined ? modelVersionStatuses(status) : [versionStatus(status, wanted)];
         return {
