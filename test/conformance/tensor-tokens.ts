@@ -76,7 +76,11 @@ export function dataOfTokens(datatype: Datatype, tokens: Tokens): Tensor["data"]
     if (token === "NaN" || token === "Infinity" || token === "-Infinity") return token;
     return expectKind(token, (value) => value instanceof NumberToken).text;
   });
-  if (datatype === "FP16") return new Uint16Array(Float16Array.from(texts, Number).buffer);
+  return datatype === "FP16" ? new Uint16Array(Float16Array.from(texts, Number).buffer) : MAKE[datatype](texts);
+}
+
+/** The elements that texts of numbers stand for. */
+export function dataOfTexts(datatype: keyof typeof MAKE, texts: readonly string[]): Tensor["data"] {
   return MAKE[datatype](texts);
 }
 

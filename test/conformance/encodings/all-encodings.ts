@@ -1,4 +1,5 @@
 import type { Encoding } from "./encoding.ts";
+import { GRPC_ENCODINGS } from "./grpc.ts";
 import { PREDICTION_ENCODINGS } from "./prediction-http.ts";
 import { V2_COMPRESSED_ENCODINGS, V2_HTTP_ENCODINGS } from "./v2-http.ts";
 
@@ -7,4 +8,5 @@ export const ENCODINGS: readonly Encoding[] = [
   ...V2_HTTP_ENCODINGS,
   ...V2_COMPRESSED_ENCODINGS,
   ...PREDICTION_ENCODINGS,
+  ...GRPC_ENCODINGS,
 ];

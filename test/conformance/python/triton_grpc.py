@@ -23,8 +23,8 @@ def live_and_ready(address):
         assert client.is_server_ready()
         assert client.is_model_ready("rows")
         assert client.is_model_ready("version-echo", "2")
-        assert not client.is_model_ready("rows", "9")
-        assert not client.is_model_ready("no-such-model")
+        raises("StatusCode.NOT_FOUND", "version", client.is_model_ready, "rows", "9")
+        raises("StatusCode.NOT_FOUND", "model", client.is_model_ready, "no-such-model")
 
 
 @check
