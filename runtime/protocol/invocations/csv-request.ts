@@ -4,9 +4,9 @@ import { ServingError } from "../../errors.ts";
 import { JsonScanner } from "../json/json-scanner.ts";
 import { CELL_READERS } from "../tensorflow-serving/lenient-elements.ts";
 import type { Target } from "../tensorflow-serving/predict-request.ts";
-import { planTable, TableCells, type TablePlan } from "../tensorflow-serving/table.ts";
+import { checkColumnCount, planTable, TableCells, type TablePlan } from "../tensorflow-serving/table.ts";
 import type { CsvHeader } from "./body-form.ts";
-import { isSimpleNumber, jsonOfCell, scannerOf } from "./csv-cell.ts";
+import { normalizeNumber, plainNumberStart, wordOfCell } from "./csv-cell.ts";
 import { CsvScanner } from "./csv-scanner.ts";
 
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
@@ -22,15 +22,22 @@ export function readCsv(body: Uint8Array, header: CsvHeader, target: Target): re
   const hasMark = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
   const csv = new CsvScanner(bytes, hasMark ? BYTE_ORDER_MARK.length : 0);
   if (!csv.hasRow()) throw noRows();
-  const { plan, isHeader } = readHead(csv, header, target);
+  const { plan, isHeader } = readHead({ bytes, csv }, header, target);
   if (isHeader && !csv.hasRow()) throw noRows();
-  return new CsvTable(bytes, csv, plan).read();
+  return new CsvTable({ bytes, csv }, plan).read();
 }
 
 /** Whether a line has the names of columns, by the rule of {@link readCsv}. Throws ServingError (InvalidArgument). */
 export function isCsvHeader(line: Uint8Array, target: Target): boolean {
-  const csv = new CsvScanner(Buffer.from(line.buffer, line.byteOffset, line.byteLength), 0);
-  return csv.hasRow() && readHead(csv, "detect", target).isHeader;
+  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const csv = new CsvScanner(bytes, 0);
+  return csv.hasRow() && readHead({ bytes, csv }, "detect", target).isHeader;
+}
+
+/** A body, and the walk through it. */
+interface CsvBody {
+  readonly bytes: Buffer;
+  readonly csv: CsvScanner;
 }
 
 function noRows(): ServingError {
@@ -39,7 +46,7 @@ function noRows(): ServingError {
 
 /** Decides what the first row is. If it is data, the scanner stands before it again, else behind it. */
 function readHead(
-  csv: CsvScanner,
+  { bytes, csv }: CsvBody,
   header: CsvHeader,
   target: Target,
 ): { readonly plan: TablePlan; readonly isHeader: boolean } {
@@ -48,6 +55,7 @@ function readHead(
   do {
     csv.passCell();
     names.push(csv.text());
+    checkColumnCount(names.length, "CSV");
   } while (!csv.isLast);
   if (header === "present" || (header === "detect" && areInputs(names, target))) {
     return { plan: planTable(names, target, "CSV"), isHeader: true };
@@ -55,7 +63,7 @@ function readHead(
   const end = csv.position;
   csv.position = start;
   const plan = planTable(names.length, target, "CSV");
-  if (header === "absent" || !isWithoutNumbers(csv, plan)) {
+  if (header === "absent" || !isWithoutNumbers({ bytes, csv }, plan)) {
     csv.position = start;
     return { plan, isHeader: false };
   }
@@ -69,7 +77,7 @@ function areInputs(names: readonly string[], { signature }: Target): boolean {
 }
 
 /** Whether the next row has cells that should be numbers, and none of them is. */
-function isWithoutNumbers(csv: CsvScanner, plan: TablePlan): boolean {
+function isWithoutNumbers({ bytes, csv }: CsvBody, plan: TablePlan): boolean {
   let should = 0;
   let column = 0;
   do {
@@ -77,65 +85,114 @@ function isWithoutNumbers(csv: CsvScanner, plan: TablePlan): boolean {
     const datatype = datatypeOf(plan, column++);
     if (datatype === "BYTES") continue;
     should++;
-    if (jsonOfCell(csv, datatype) !== undefined) return false;
+    csv.trim();
+    if (isValue({ bytes, csv }, datatype)) return false;
   } while (!csv.isLast);
   return should > 0;
+}
+
+function isValue({ bytes, csv }: CsvBody, datatype: Datatype): boolean {
+  if (datatype !== "BOOL" && normalizeNumber(bytes, csv, Buffer.alloc(SCRATCH_BYTES)) > 0) return true;
+  return plainNumberStart(bytes, csv) !== -1 || wordOfCell(csv.text(), datatype) !== undefined;
 }
 
 function datatypeOf(plan: TablePlan, column: number): Datatype {
   return plan.kind === "matrix" ? plan.input.datatype : (plan.inputs[column]?.datatype ?? "BYTES");
 }
 
+/** Numbers that are not as JSON has them are read from here, in its notation. */
+const SCRATCH_BYTES = 80;
+const BLANK = 0x20;
+const LINE_FEED = 0x0a;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+function isNumberStart(byte: number | undefined): boolean {
+  return byte === MINUS || (byte !== undefined && byte >= ZERO && byte <= NINE);
+}
+
 /** The rows of data. */
 class CsvTable {
   readonly #bytes: Buffer;
   readonly #csv: CsvScanner;
-  readonly #plan: TablePlan;
-  readonly #width: number;
+  readonly #datatypes: readonly Datatype[];
   readonly #cells: TableCells;
+  readonly #areFloats: boolean;
   /** Reads numbers where they stand. */
   readonly #scanner: JsonScanner;
+  readonly #scratch: Buffer = Buffer.alloc(SCRATCH_BYTES, BLANK);
+  readonly #scratchScanner: JsonScanner;
 
-  constructor(bytes: Buffer, csv: CsvScanner, plan: TablePlan) {
+  constructor({ bytes, csv }: CsvBody, plan: TablePlan) {
+    const width = plan.kind === "matrix" ? plan.width : plan.inputs.length;
     this.#bytes = bytes;
     this.#csv = csv;
-    this.#plan = plan;
-    this.#width = plan.kind === "matrix" ? plan.width : plan.inputs.length;
+    this.#datatypes = Array.from({ length: width }, (_, column) => datatypeOf(plan, column));
     this.#cells = new TableCells(plan, CELL_READERS);
+    this.#areFloats = this.#cells.areFloats;
     this.#scanner = new JsonScanner(bytes);
+    this.#scratchScanner = new JsonScanner(this.#scratch);
   }
 
   read(): readonly Tensor[] {
     const csv = this.#csv;
+    const width = this.#datatypes.length;
     for (let row = 0; csv.hasRow(); row++) {
-      let column = 0;
+      let column = this.#passFloats();
       do {
         csv.passCell();
-        if (column < this.#width) this.#append(row, column);
+        const datatype = this.#datatypes[column];
+        if (datatype !== undefined) this.#append(row, column, datatype);
         column++;
       } while (!csv.isLast);
-      if (column !== this.#width) {
-        throw new ServingError("InvalidArgument", `CSV: row ${row}: expected ${this.#width} cells, got ${column}`);
+      if (column !== width) {
+        throw new ServingError("InvalidArgument", `CSV: row ${row}: expected ${width} cells, got ${column}`);
       }
     }
     return this.#cells.finish();
   }
 
-  #append(row: number, column: number): void {
-    const datatype = datatypeOf(this.#plan, column);
-    if (datatype !== "BYTES" && datatype !== "BOOL" && isSimpleNumber(this.#bytes, this.#csv)) {
-      this.#scanner.position = this.#csv.start;
+  /** Reads the floats at the start of a row that have nothing special; leaves the last cell. Returns how many. */
+  #passFloats(): number {
+    const start = this.#csv.position;
+    if (!this.#areFloats || !isNumberStart(this.#bytes[start])) return 0;
+    const lineFeed = this.#bytes.indexOf(LINE_FEED, start);
+    const line = this.#bytes.subarray(start, lineFeed === -1 ? undefined : lineFeed);
+    const passed = this.#cells.passFloats(line, this.#datatypes.length - 1);
+    this.#csv.position = start + passed.sizeBytes;
+    return passed.count;
+  }
+
+  #append(row: number, column: number, datatype: Datatype): void {
+    const csv = this.#csv;
+    if (datatype === "BYTES") {
+      this.#cells.appendElement(column, csv.text());
+      return;
+    }
+    csv.trim();
+    const start = datatype === "BOOL" ? -1 : plainNumberStart(this.#bytes, csv);
+    if (start !== -1) {
+      this.#scanner.position = start;
       this.#cells.append(column, this.#scanner);
       return;
     }
-    const json = jsonOfCell(this.#csv, datatype);
-    if (json !== undefined) {
-      this.#cells.append(column, scannerOf(json));
+    const length = datatype === "BOOL" ? 0 : normalizeNumber(this.#bytes, csv, this.#scratch);
+    if (length > 0) {
+      this.#scratch.fill(BLANK, length);
+      this.#scratchScanner.position = 0;
+      this.#cells.append(column, this.#scratchScanner);
       return;
     }
+    const word = wordOfCell(csv.text(), datatype);
+    if (word === undefined) throw this.#notAValue(row, column, datatype);
+    this.#cells.appendElement(column, word);
+  }
+
+  #notAValue(row: number, column: number, datatype: Datatype): ServingError {
     const expected = datatype === "BOOL" ? "true or false" : "a number";
     const got = this.#csv.start === this.#csv.end ? "none" : "another text";
-    throw new ServingError(
+    return new ServingError(
       "InvalidArgument",
       `CSV: row ${row}, column ${column}: expected ${expected} for ${datatype}, got ${got}`,
     );

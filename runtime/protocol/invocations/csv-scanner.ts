@@ -88,11 +88,23 @@ export class CsvScanner {
     throw malformed("a comma or the end of the line behind a quoted cell", after);
   }
 
+  /** Leaves out blanks at the ends of the cell passed last. */
+  trim(): void {
+    const bytes = this.#bytes;
+    while (this.start < this.end && isBlank(bytes[this.start])) this.start++;
+    while (this.end > this.start && isBlank(bytes[this.end - 1])) this.end--;
+  }
+
   /** The text of the cell passed last. */
   text(): string {
+    if (this.start === this.end) return "";
     const text = this.#bytes.toString("utf8", this.start, this.end);
     return this.hasQuotes ? text.replaceAll('""', '"') : text;
   }
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09;
 }
 
 function malformed(expected: string, at: number): ServingError {

@@ -3,7 +3,8 @@ import { ServingError } from "../../errors.ts";
 import type { JsonScanner } from "../json/json-scanner.ts";
 import { CELL_READERS, skipLenient } from "../tensorflow-serving/lenient-elements.ts";
 import type { Target } from "../tensorflow-serving/predict-request.ts";
-import { planTable, readRecordTable, TableCells, type TableColumns } from "../tensorflow-serving/table.ts";
+import { readRecordTable } from "../tensorflow-serving/record-table.ts";
+import { checkColumnCount, planTable, TableCells, type TableColumns } from "../tensorflow-serving/table.ts";
 import { readTensor } from "../tensorflow-serving/tensor-rows.ts";
 import { describeShape, quoteName } from "../wording.ts";
 
@@ -19,19 +20,22 @@ export function readDataframeRecords(scanner: JsonScanner, target: Target): read
 export function readDataframeSplit(scanner: JsonScanner, target: Target): readonly Tensor[] {
   let columns: readonly string[] | undefined;
   let data: number | undefined;
+  let tensors: readonly Tensor[] | undefined;
   scanner.readObject("dataframe_split", (key) => {
     if (key === "columns") columns = readColumnNames(scanner);
+    else if (key === "data" && columns !== undefined) tensors = readRows(scanner, columns, target);
     else {
       scanner.peek();
       if (key === "data") data = scanner.position;
-      // What cells are to be is known only with all the columns.
+      // What cells are to be is known only with the columns.
       skipLenient(scanner, `dataframe_split.${quoteName(key)}`);
     }
   });
+  if (tensors !== undefined) return tensors;
   if (data === undefined) throw new ServingError("InvalidArgument", 'dataframe_split: expected "data", got none');
   const end = scanner.position;
   scanner.position = data;
-  const tensors = readRows(scanner, columns ?? countFirstRow(scanner), target);
+  tensors = readRows(scanner, columns ?? countFirstRow(scanner), target);
   scanner.position = end;
   return tensors;
 }
@@ -42,7 +46,8 @@ const QUOTE = 0x22;
 /** Names may be numbers: those of a table that was given none. */
 function readColumnNames(scanner: JsonScanner): readonly string[] {
   const names: string[] = [];
-  scanner.readArray("dataframe_split.columns", () => {
+  scanner.readArray("dataframe_split.columns", (index) => {
+    checkColumnCount(index + 1, "dataframe_split.columns");
     if (scanner.peek() === QUOTE) names.push(scanner.readString("dataframe_split.columns"));
     else if (scanner.passNumber()) names.push(scanner.numberText());
     else throw scanner.mismatch("dataframe_split.columns", "names");

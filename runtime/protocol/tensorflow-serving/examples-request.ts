@@ -4,7 +4,7 @@ import { JsonScanner } from "../json/json-scanner.ts";
 import { quoteName } from "../wording.ts";
 import { LENIENT_READERS, skipLenient } from "./lenient-elements.ts";
 import { fitInputs, readSignatureName, type Target } from "./predict-request.ts";
-import { readRecordTable } from "./table.ts";
+import { readRecordTable } from "./record-table.ts";
 
 /**
  * Reads the body of a request to classify or to regress: `{"examples": [{feature: value}], "context": {feature: value}}`,

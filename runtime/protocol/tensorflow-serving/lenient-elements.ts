@@ -68,10 +68,7 @@ function floatReader(datatype: "FP16" | "FP32" | "FP64", isNullNan: boolean): El
       }
       const word = passWord(scanner, isNullNan);
       if (word === undefined) readElement(scanner, sink, false);
-      else {
-        if (hasRoom(sink)) storeWord(sink, word);
-        sink.count++;
-      }
+      else appendElement(sink, word);
       if (!isArray || !scanner.hasNextElement()) return;
     }
   };
@@ -104,6 +101,16 @@ function halfBits(word: number): number {
   return word > 0 ? 0x7c00 : 0xfc00;
 }
 
+/** Adds an element that was not read from JSON: a text, a boolean as 0 or 1, or a float that is no number. */
+export function appendElement(sink: ElementSink, value: string | number): void {
+  if (hasRoom(sink)) {
+    if (typeof value === "string") (sink.data as string[])[sink.count] = value;
+    else if (sink.datatype === "BOOL") (sink.data as Uint8Array)[sink.count] = value;
+    else storeWord(sink, value);
+  }
+  sink.count++;
+}
+
 function storeWord(sink: ElementSink, word: number): void {
   const { data, count } = sink;
   if (data instanceof Uint16Array) data[count] = halfBits(word);
@@ -131,8 +138,7 @@ function readBase64(scanner: JsonScanner, sink: ElementSink): void {
   if (text === undefined) {
     throw new ServingError("InvalidArgument", `${what}: expected a string or {"b64": "..."}, got an empty object`);
   }
-  if (hasRoom(sink)) (sink.data as string[])[sink.count] = text;
-  sink.count++;
+  appendElement(sink, text);
 }
 
 /** Both alphabets, with padding or without. */

@@ -1,9 +1,10 @@
 import type { Tensor, TensorSpec } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
 import type { JsonScanner } from "../json/json-scanner.ts";
+import { passSimpleFloats } from "../json/simple-numbers.ts";
 import { createSink, type ElementSink } from "../json/tensor-elements.ts";
 import { describeShape, quoteName, quoteNames } from "../wording.ts";
-import { skipLenient, type ElementReaders } from "./lenient-elements.ts";
+import { appendElement, type ElementReaders } from "./lenient-elements.ts";
 import { requiredInputs, type Target } from "./predict-request.ts";
 import { TensorRows } from "./tensor-rows.ts";
 
@@ -14,6 +15,15 @@ export type TablePlan =
 
 /** Columns of a table: their names, or how many there are. */
 export type TableColumns = readonly string[] | number;
+
+/** More columns than any model has: a name for each of them must not take all memory. */
+const MAX_COLUMNS = 1_000_000;
+
+/** Throws ServingError (InvalidArgument) if a table has too many columns. */
+export function checkColumnCount(count: number, what: string): void {
+  if (count <= MAX_COLUMNS) return;
+  throw new ServingError("InvalidArgument", `${what}: expected at most ${MAX_COLUMNS} columns, got more`);
+}
 
 /**
  * Decides how columns become inputs. Columns that are named as the model's inputs are these inputs. Otherwise they are
@@ -66,6 +76,8 @@ function planSingle(input: TensorSpec, width: number, what: string): TablePlan {
   return { kind: "matrix", input, width };
 }
 
+const NOTHING = { count: 0, sizeBytes: 0 };
+
 /** Collects a table cell by cell: row by row, and in each row from the first column to the last. */
 export class TableCells {
   readonly #readers: ElementReaders;
@@ -91,6 +103,33 @@ export class TableCells {
     else this.#readers[this.#matrix.input.datatype](scanner, this.#matrix.sink, false);
   }
 
+  /** Adds a cell that is not read from JSON: a text, a boolean as 0 or 1, or a float that is no number. */
+  appendElement(column: number, value: string | number): void {
+    if (this.#matrix === undefined) this.#rows[column]?.appendElement(value);
+    else appendElement(this.#matrix.sink, value);
+  }
+
+  /** Whether {@link passFloats} may read any. */
+  get areFloats(): boolean {
+    const data = this.#matrix?.sink.data;
+    return data instanceof Float32Array || data instanceof Float64Array;
+  }
+
+  /**
+   * Reads cells with commas behind them, as long as they are plain floats: at most `most`, from the start of `line`, which
+   * must end where the row does. Returns how many, and how many bytes they take.
+   */
+  passFloats(line: Uint8Array, most: number): { readonly count: number; readonly sizeBytes: number } {
+    if (this.#matrix === undefined) return NOTHING;
+    const { sink } = this.#matrix;
+    const { data, count } = sink;
+    if (!(data instanceof Float32Array || data instanceof Float64Array)) return NOTHING;
+    const passed = { count, room: Math.min(sink.room, count + most) };
+    const sizeBytes = passSimpleFloats(line, 0, passed, data);
+    sink.count = passed.count;
+    return { count: passed.count - count, sizeBytes };
+  }
+
   /** The inputs, once all rows are there. */
   finish(): readonly Tensor[] {
     if (this.#matrix === undefined) return this.#rows.map((rows) => withoutTrailingOnes(rows.finish(), rows.spec));
@@ -113,112 +152,4 @@ function withoutTrailingOnes(tensor: Tensor, spec: TensorSpec): Tensor {
   const extra = tensor.shape.slice(rank);
   if (extra.length === 0 || extra.some((length) => length !== 1)) return tensor;
   return { ...tensor, shape: tensor.shape.slice(0, rank) };
-}
-
-/** What {@link readRecordTable} reads. */
-export interface RecordTable {
-  /** For messages. */
-  readonly what: string;
-  readonly target: Target;
-  readonly readers: ElementReaders;
-  /** Cells that every row has, by their columns: where their values are. */
-  readonly shared?: ReadonlyMap<string, number>;
-}
-
-/** What every row has is read for each of them: so many bytes in all, lest a short body cost hours. */
-const MAX_SHARED_BYTES = 16 * 1024 * 1024;
-
-/**
- * Reads an array of objects as a table, whose columns are the first object's keys. The others must have the same, in any
- * order. Throws ServingError (InvalidArgument).
- */
-export function readRecordTable(scanner: JsonScanner, table: RecordTable): readonly Tensor[] {
-  const reader = new RecordReader(scanner, table);
-  scanner.readArray(table.what, (index) => reader.readRecord(index));
-  return reader.finish();
-}
-
-class RecordReader {
-  readonly #scanner: JsonScanner;
-  readonly #table: RecordTable;
-  /** The first record's keys, and the numbers of their columns. */
-  readonly #columns = new Map<string, number>();
-  readonly #names: string[] = [];
-  #cells: TableCells | undefined;
-  #sharedBytes = 0;
-
-  constructor(scanner: JsonScanner, table: RecordTable) {
-    this.#scanner = scanner;
-    this.#table = table;
-  }
-
-  readRecord(index: number): void {
-    const scanner = this.#scanner;
-    const place = `${this.#table.what}[${index}]`;
-    const names = this.#names;
-    /** Where the values of columns are that did not come in order. */
-    const skipped: number[] = [];
-    let next = 0;
-    scanner.readObject(place, (key) => {
-      if (this.#cells !== undefined && key === names[next]) this.#cells.append(next++, scanner);
-      else {
-        skipped[this.#columnOf(place, key, index === 0)] = this.#position();
-        skipLenient(scanner, place);
-      }
-    });
-    const end = scanner.position;
-    const cells = this.#cells ?? this.#plan();
-    for (; next < names.length; next++) {
-      const at = skipped[next];
-      if (at === undefined) throw this.#unlikeFirst(place, `no ${quoteName(names[next] ?? "")}`);
-      scanner.position = at;
-      cells.append(next, scanner);
-    }
-    for (const at of this.#table.shared?.values() ?? []) {
-      scanner.position = at;
-      cells.append(next++, scanner);
-      this.#countShared(scanner.position - at);
-    }
-    scanner.position = end;
-  }
-
-  #countShared(sizeBytes: number): void {
-    this.#sharedBytes += sizeBytes;
-    if (this.#sharedBytes <= MAX_SHARED_BYTES) return;
-    throw new ServingError(
-      "InvalidArgument",
-      `${this.#table.what}: expected at most ${MAX_SHARED_BYTES} bytes of "context" in all examples together, got more: put long features into the examples`,
-    );
-  }
-
-  finish(): readonly Tensor[] {
-    if (this.#cells !== undefined) return this.#cells.finish();
-    throw new ServingError("InvalidArgument", `${this.#table.what}: expected at least 1 row, got none`);
-  }
-
-  #position(): number {
-    this.#scanner.peek();
-    return this.#scanner.position;
-  }
-
-  #columnOf(place: string, key: string, isFirst: boolean): number {
-    const known = this.#columns.get(key);
-    if (known !== undefined) return known;
-    if (!isFirst) throw this.#unlikeFirst(place, `${quoteName(key)} too`);
-    if (this.#table.shared?.has(key) === true) {
-      throw new ServingError("InvalidArgument", `${place}: expected no ${quoteName(key)}, as "context" has it, got it`);
-    }
-    this.#columns.set(key, this.#names.length);
-    return this.#names.push(key) - 1;
-  }
-
-  #plan(): TableCells {
-    const { target, what, readers, shared } = this.#table;
-    this.#cells = new TableCells(planTable([...this.#names, ...(shared?.keys() ?? [])], target, what), readers);
-    return this.#cells;
-  }
-
-  #unlikeFirst(place: string, got: string): ServingError {
-    return new ServingError("InvalidArgument", `${place}: expected the columns of the first row, got ${got}`);
-  }
 }

@@ -4,7 +4,9 @@ import type { JsonScanner } from "../json/json-scanner.ts";
 import { scanNested } from "../json/tensor-data.ts";
 import { createSink, type ElementSink } from "../json/tensor-elements.ts";
 import { describeShape, quoteName } from "../wording.ts";
-import type { ElementReaders } from "./lenient-elements.ts";
+import { appendElement, type ElementReaders } from "./lenient-elements.ts";
+
+const LONE: readonly number[] = [];
 
 /** Collects an input of which each row comes by itself: rows lie one behind the other in one array. */
 export class TensorRows {
@@ -27,7 +29,16 @@ export class TensorRows {
 
   /** Reads one more row. Throws ServingError if it is not of the first one's shape. */
   append(scanner: JsonScanner): void {
-    const shape = scanNested(scanner, this.#sink, this.#readers[this.spec.datatype]);
+    this.#add(scanNested(scanner, this.#sink, this.#readers[this.spec.datatype]));
+  }
+
+  /** Adds a row of one element that is not read from JSON. */
+  appendElement(value: string | number): void {
+    appendElement(this.#sink, value);
+    this.#add(LONE);
+  }
+
+  #add(shape: readonly number[]): void {
     this.#rowShape ??= shape;
     if (!isSame(this.#rowShape, shape)) {
       throw new ServingError(

@@ -1,4 +1,4 @@
-import { assert, property, array, record, string, float, bigInt } from "fast-check";
+import { array, assert, bigInt, float, property, record, string, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Signature, Tensor } from "../../../../../runtime/core/tensor.ts";
 import {
@@ -37,6 +37,10 @@ describe("rows of numbers", () => {
     ["with an end of CR", "1,2,3\r", matrix(1, 2, 3)],
     ["with empty lines", "\n1,2,3\n\r\n\n4,5,6\n\n", matrix(1, 2, 3, 4, 5, 6)],
     ["with blanks and quotes", ' 1 ,"2",\t3\n', matrix(1, 2, 3)],
+    ["whose first is missing", "1,2,3\n,5,6\n", matrix(1, 2, 3, Number.NaN, 5, 6)],
+    ["some in quotes", '1,"2",3\n4,5,"6"', matrix(1, 2, 3, 4, 5, 6)],
+    ["with more zeros than need be", "00,-00.50,+0.0e+01\n", matrix(0, -0.5, 0)],
+    ["with digits on one side of the point", "-.5,-5.,+.25e1\n", matrix(-0.5, -5, 2.5)],
     ["in any notation", "+1,.5,5.\n007,1e2,-1E-2\n", matrix(1, 0.5, 5, 7, 100, -0.01)],
     [
       "that are missing",
@@ -122,6 +126,13 @@ describe("refusals", () => {
     ["a,b,c\n", "CSV: expected at least 1 row, got none"],
     ["1,2\n", 'CSV: expected 3 columns for input "input", got 2'],
     ["1,2,3\n1,2\n", "CSV: row 1: expected 3 cells, got 2"],
+    ["1,2,3\n1\n,2,3\n", "CSV: row 1: expected 3 cells, got 1"],
+    ["1,2,.\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
+    ["1,2,-\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
+    ["1,2,e5\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
+    ["1,2,5e\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
+    ["1,2,1 2\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
+    ["1,2,1.2.3\n", "CSV: row 0, column 2: expected a number for FP32, got another text"],
     ["1,2,3\n1,2,3,4\n", "CSV: row 1: expected 3 cells, got 4"],
     ["1,2,3\n1,,x\n", "CSV: row 1, column 2: expected a number for FP32, got another text"],
     ['1,2,3\n1,2,"3\n', "CSV: expected the end of a quoted cell at byte 13, got something else"],
@@ -160,6 +171,17 @@ describe("refusals", () => {
       expect.objectContaining({ code: "UnsupportedMediaType" }),
     );
   });
+});
+
+test("rows of any floats are read as they were written", () => {
+  const cell = float({ noNaN: true, noDefaultInfinity: true });
+  const text = (value: number): string => (Object.is(value, -0) ? "-0" : String(value));
+  assert(
+    property(array(tuple(cell, cell, cell), { minLength: 1, maxLength: 30 }), (rows) => {
+      const body = rows.map((row) => `${row.map(text).join(",")}\n`).join("");
+      expect(inputsOf(SAGEMAKER, body, servableOf(MATRIX), CSV)).toEqual(matrix(...rows.flat()));
+    }),
+  );
 });
 
 describe("answers", () => {
