@@ -1,12 +1,9 @@
-import { STATUS_CODES } from "node:http";
+import { STATUS_CODES, type OutgoingHttpHeaders } from "node:http";
+import { checkedName, checkedValue } from "./header-text.ts";
 import { bodySizeBytes, type Answer } from "./respond.ts";
 
 /** Beyond this, copying a body behind its head costs more than writing them one after the other. */
 const MAX_COPIED_BYTES = 32 * 1024;
-/** What a header may hold that nobody could take for the end of it. */
-const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
-const HEADER_NAME = /^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/;
-
 /** What every answer of a connection ends its head with. */
 export interface AnswerTail {
   readonly isLast: boolean;
@@ -19,19 +16,11 @@ export interface AnswerTail {
  * is.
  */
 export function answerBytes(answer: Answer, tail: AnswerTail): readonly (Uint8Array | string)[] {
-  const { status, body } = answer;
+  const { status, body, headers, commonHeaders } = answer;
   const sizeBytes = bodySizeBytes(body);
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\n`;
-  head += `content-type: ${checked(answer.contentType ?? "application/json")}\r\ncontent-length: ${sizeBytes}\r\n`;
-  const { headers } = answer;
-  if (headers !== undefined) {
-    for (const name in headers) {
-      const value = headers[name];
-      if (value === undefined) continue;
-      if (!HEADER_NAME.test(name)) throw new TypeError(`header: expected a token for a name, got another`);
-      head += `${name}: ${checked(String(value))}\r\n`;
-    }
-  }
+  let head = `${prefixOf(status, answer.contentType)}content-length: ${sizeBytes}\r\n`;
+  if (headers !== undefined) head += linesOf(headers);
+  if (commonHeaders !== undefined) head += commonLinesOf(commonHeaders);
   head += tail.isLast
     ? `${dateLine()}connection: close\r\n\r\n`
     : `${dateLine()}connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(tail.keepAliveTimeoutMs / 1000)}\r\n\r\n`;
@@ -55,9 +44,35 @@ function joined(head: string, body: Uint8Array | readonly Uint8Array[], sizeByte
   return bytes;
 }
 
-function checked(value: string): string {
-  if (!HEADER_VALUE.test(value)) throw new TypeError("header: expected printable ASCII, got another character");
-  return value;
+const OK_JSON = prefixText(200, "application/json");
+
+/** The status line and the media type. */
+function prefixOf(status: number, contentType = "application/json"): string {
+  return status === 200 && contentType === "application/json" ? OK_JSON : prefixText(status, contentType);
+}
+
+function prefixText(status: number, contentType: string): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Unknown"}\r\ncontent-type: ${checkedValue(contentType)}\r\n`;
+}
+
+function linesOf(headers: OutgoingHttpHeaders): string {
+  let lines = "";
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined) lines += `${checkedName(name)}: ${checkedValue(String(value))}\r\n`;
+  }
+  return lines;
+}
+
+const commonLines = new WeakMap<Readonly<Record<string, string>>, string>();
+
+function commonLinesOf(headers: Readonly<Record<string, string>>): string {
+  let lines = commonLines.get(headers);
+  if (lines === undefined) {
+    lines = linesOf(headers);
+    commonLines.set(headers, lines);
+  }
+  return lines;
 }
 
 let dateSecond = 0;

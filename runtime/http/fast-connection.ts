@@ -11,6 +11,7 @@ import { SHORT_BODY_BYTES } from "./unread-body.ts";
 
 /** Bytes behind a request that are kept while it is answered; beyond them the client has to wait. */
 const MAX_EARLY_BYTES = 64 * 1024;
+const MAX_EARLY_PIECES = 256;
 
 /** Answers one kind of request; made once for a head, which clients repeat. */
 export type FastRoute = (transport: Transport) => TransportListener;
@@ -136,7 +137,7 @@ export class FastConnection implements ExchangeConnection {
   #keepEarly(chunk: Buffer): void {
     this.#early.push(chunk);
     this.#earlyBytes += chunk.length;
-    if (this.#earlyBytes > MAX_EARLY_BYTES) this.#socket.pause();
+    if (this.#earlyBytes > MAX_EARLY_BYTES || this.#early.length > MAX_EARLY_PIECES) this.#socket.pause();
   }
 
   /** Whether all of the request in hand has arrived. */

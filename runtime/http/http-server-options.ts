@@ -3,6 +3,7 @@ import type { Protocol } from "../../common/runtime-config.ts";
 import type { Servables } from "../core/servable.ts";
 import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
 import type { Admission } from "../serving/admission.ts";
+import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferPath } from "../serving/infer-path.ts";
 import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
 
@@ -22,6 +23,8 @@ export interface HttpServerOptions {
   readonly version: string;
   /** Time for an answer once the request has arrived, in ms; after it the client gets status 504. */
   readonly requestTimeoutMs: number;
+  /** Memory for bodies, where servers of other protocols share it. Default: one of `maxBufferedBytes`, for this server. */
+  readonly budget?: BodyBudget;
   readonly limits?: Partial<HttpLimits>;
 }
 

@@ -3,9 +3,11 @@ import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
+import { Activity } from "./activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
 import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
+import { DroppedConnections } from "./dropped-connections.ts";
 import { FastConnection, type FastRoute } from "./fast-connection.ts";
 import { createFastHost } from "./fast-host.ts";
 import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./http-server-options.ts";
@@ -21,8 +23,6 @@ import { StreamHandler } from "./stream-handler.ts";
 const ABORTED_GRACE_MS = 500;
 /** How long, in ms, no request may have come before idle connections are closed. */
 const QUIET_MS = 250;
-/** Dropped connections are logged no more often. */
-const DROP_LOG_INTERVAL_MS = 10_000;
 
 /** The server of the inference port: inference, health, metadata and metrics. */
 export interface HttpServer {
@@ -61,12 +61,9 @@ class NodeHttpServer implements HttpServer {
   readonly #refused = new WeakSet<Duplex>();
   readonly #receiving: DeadlineQueue<NodeTransport>;
   readonly #transportOptions: NodeTransportOptions;
-  #openExchanges = 0;
-  #droppedConnections = 0;
-  #nextDropLogMs = 0;
+  readonly #activity = new Activity();
   #isDraining = false;
   #closing: Promise<void> | undefined;
-  #onChange: (() => void) | undefined;
 
   constructor(options: HttpServerOptions, limits: HttpLimits) {
     const isDraining = (): boolean => this.#isDraining;
@@ -88,9 +85,10 @@ class NodeHttpServer implements HttpServer {
       requireHostHeader: false,
     });
     this.#server.maxConnections = limits.maxConnections;
+    const dropped = new DroppedConnections(limits.maxConnections, options.logger);
     this.#server
       .prependListener("connection", (socket) => this.#onConnection(socket))
-      .on("drop", () => this.#onDrop())
+      .on("drop", () => dropped.count())
       .on("request", (request, response) => this.#dispatch({ request, response, expectsContinue: false }))
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
       .on("checkExpectation", (request, response) => this.#refuseExpectation({ request, response }))
@@ -123,57 +121,31 @@ class NodeHttpServer implements HttpServer {
     this.beginDrain();
     // Not http's own close, which also closes idle connections: on each of them a request may be on its way.
     NetServer.prototype.close.call(this.#server);
-    const isIdle = (): boolean => this.#openExchanges === 0;
-    if (!(await this.#reaches(isIdle, deadline))) {
+    const isIdle = (): boolean => this.#activity.open === 0;
+    if (!(await this.#activity.reaches(isIdle, deadline))) {
       const reason = new ServingError("Unavailable", "the server stops before the answer is ready");
       this.#inference.abortAll(reason);
       this.#streams.abortAll(reason);
-      await this.#reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
+      await this.#activity.reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
     }
     await this.#quieten(deadline);
     for (const socket of this.#sockets) socket.destroy();
     // Ends its timer; that it no longer listens is known.
     this.#server.close(() => undefined);
-    await this.#reaches(() => this.#sockets.size === 0, Number.POSITIVE_INFINITY);
+    await this.#activity.reaches(() => this.#sockets.size === 0, Number.POSITIVE_INFINITY);
   }
 
   /** Waits until no request has come for a while, or no connection is left on which one could. */
   async #quieten(deadline: number): Promise<void> {
     for (;;) {
       const quietAt = Math.min(deadline, performance.now() + QUIET_MS);
-      const wasQuiet = !(await this.#reaches(() => this.#openExchanges > 0 || this.#sockets.size === 0, quietAt));
+      const wasQuiet = !(await this.#activity.reaches(
+        () => this.#activity.open > 0 || this.#sockets.size === 0,
+        quietAt,
+      ));
       if (wasQuiet || this.#sockets.size === 0) return;
-      if (!(await this.#reaches(() => this.#openExchanges === 0, deadline))) return;
+      if (!(await this.#activity.reaches(() => this.#activity.open === 0, deadline))) return;
     }
-  }
-
-  /** Waits until a condition on connections and responses holds; false if that takes until `deadline`. */
-  async #reaches(condition: () => boolean, deadline: number): Promise<boolean> {
-    if (condition()) return true;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#onChange = () => {
-      if (condition()) resolve(true);
-    };
-    const timer = Number.isFinite(deadline)
-      ? setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()))
-      : undefined;
-    const holds = await promise;
-    this.#onChange = undefined;
-    clearTimeout(timer);
-    return holds;
-  }
-
-  /** Whoever is dropped gets no answer, so at least the log tells. */
-  #onDrop(): void {
-    this.#droppedConnections++;
-    const nowMs = performance.now();
-    if (nowMs < this.#nextDropLogMs) return;
-    this.#nextDropLogMs = nowMs + DROP_LOG_INTERVAL_MS;
-    const { maxConnections } = this.#limits;
-    this.#options.logger.warn(
-      { maxConnections, dropped: this.#droppedConnections },
-      "connections are closed unanswered: too many are open (LOCKSTEP_MAX_CONNECTIONS)",
-    );
   }
 
   /** Lets the fast path see each connection first; what node's parser is to read comes to it later. */
@@ -184,8 +156,8 @@ class NodeHttpServer implements HttpServer {
       limits: this.#limits,
       isDraining: () => this.#isDraining,
       routeOf: (head) => this.#fastRouteOf(head),
-      opened: () => this.#opened(),
-      closed: () => this.#closed(),
+      opened: () => this.#activity.opened(),
+      closed: () => this.#activity.closed(),
       handOver: (socket, unread) => {
         socket.pause();
         socket.unshift(unread);
@@ -212,18 +184,8 @@ class NodeHttpServer implements HttpServer {
       this.#sockets.delete(socket);
       // Of pipelined requests, only the first one's response hears that the connection is gone.
       for (const transport of this.#exchanges.get(socket) ?? []) this.#endExchange(transport);
-      this.#onChange?.();
+      this.#activity.changed();
     });
-  }
-
-  #opened(): void {
-    this.#openExchanges++;
-    this.#onChange?.();
-  }
-
-  #closed(): void {
-    this.#openExchanges--;
-    this.#onChange?.();
   }
 
   /** Takes note of an exchange until its answer is written or its connection is gone. */
@@ -236,7 +198,7 @@ class NodeHttpServer implements HttpServer {
       this.#exchanges.set(request.socket, ofConnection);
     }
     ofConnection.add(transport);
-    this.#opened();
+    this.#activity.opened();
     response.once("close", () => this.#endExchange(transport));
     // A client that goes away while it is answered is no error of ours.
     response.on("error", () => undefined);
@@ -249,7 +211,7 @@ class NodeHttpServer implements HttpServer {
     if (ofConnection?.delete(transport) !== true) return;
     if (ofConnection.size === 0) this.#exchanges.delete(request.socket);
     transport.listener?.end(response.writableFinished);
-    this.#closed();
+    this.#activity.closed();
   }
 
   /** Bounds the time for the rest of a request. */

@@ -56,10 +56,9 @@ export class InferenceCall implements TransportListener, WireRequest {
   readonly header = (name: string): string | undefined =>
     name === "content-encoding" ? undefined : this.transport.header(name);
 
-  /** Headers of every answer to this call. */
-  headers(): Record<string, string> {
-    const headers: Record<string, string> = { "x-request-id": this.requestId };
-    return this.servable === undefined ? headers : Object.assign(headers, provenanceHeaders(this.servable));
+  /** Headers of every answer to this call that tell which model and version answered. */
+  get commonHeaders(): Readonly<Record<string, string>> {
+    return this.servable === undefined ? NO_HEADERS : provenanceHeaders(this.servable);
   }
 
   /** Ends the call with an error, unless it has ended or was aborted before. */
@@ -83,3 +82,4 @@ export class InferenceCall implements TransportListener, WireRequest {
 }
 
 const EMPTY = new Uint8Array(0);
+const NO_HEADERS = Object.freeze({});

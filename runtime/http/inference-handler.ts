@@ -1,14 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
-import type { InferenceRoute } from "../protocol/dialect.ts";
+import { BodyBudget } from "../serving/body-budget.ts";
+import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
 import type { RequestTiming } from "../serving/infer-path.ts";
 import { acceptedCoding, compressAnswer, contentCodingOf, decompress } from "./content-encoding.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
+import { checkHeaders } from "./header-text.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";
 import { serverTiming, TIMING_REQUEST_HEADER } from "./provenance.ts";
-import { BodyAllowance, BodyBudget } from "./request-body.ts";
+import { BodyAllowance } from "./request-body.ts";
 import { checkLength } from "./request-head.ts";
 import { bodySizeBytes, errorAnswer, type Answer } from "./respond.ts";
 import type { Transport, TransportListener } from "./transport.ts";
@@ -36,7 +38,7 @@ export class InferenceHandler {
   constructor(options: HttpServerOptions, limits: HttpLimits) {
     this.#options = options;
     this.#limits = limits;
-    this.#budget = new BodyBudget(limits.maxBufferedBytes);
+    this.#budget = options.budget ?? new BodyBudget(limits.maxBufferedBytes);
     const { requestTimeoutMs } = options;
     this.#deadlines = new DeadlineQueue(requestTimeoutMs, (call) => {
       call.abort(new ServingError("DeadlineExceeded", `answer: expected within ${requestTimeoutMs} ms, got none`));
@@ -85,7 +87,8 @@ export class InferenceHandler {
       call.code = error.code;
       this.#stopClock(call);
       this.#log(call, error);
-      call.transport.send(errorAnswer(error, call.headers(), call.route.dialect.writeError));
+      const answer = errorAnswer(error, { "x-request-id": call.requestId }, call.route.dialect.writeError);
+      call.transport.send({ ...answer, commonHeaders: call.commonHeaders });
     }
   }
 
@@ -110,7 +113,14 @@ export class InferenceHandler {
         call.servable = servable;
       },
     });
-    return this.#finish(call, { ...answer, status: 200, headers: this.#headers(call, answer.headers, timing) });
+    checkHeaders(answer);
+    return this.#finish(call, {
+      status: 200,
+      body: answer.body,
+      ...(answer.contentType !== undefined && { contentType: answer.contentType }),
+      headers: this.#headers(call, answer.headers, timing),
+      commonHeaders: call.commonHeaders,
+    });
   }
 
   /** Slow senders must not take the places of those that can be answered: only a whole request takes one. */
@@ -121,9 +131,12 @@ export class InferenceHandler {
     call.deadline = this.#deadlines.add(call, performance.now());
   }
 
-  #headers(call: InferenceCall, ofDialect: Answer["headers"], timing: RequestTiming): NonNullable<Answer["headers"]> {
-    const headers = call.headers();
-    if (ofDialect !== undefined) Object.assign(headers, ofDialect, headers);
+  #headers(
+    call: InferenceCall,
+    ofDialect: WireAnswer["headers"],
+    timing: RequestTiming,
+  ): NonNullable<Answer["headers"]> {
+    const headers: Record<string, string> = { ...ofDialect, "x-request-id": call.requestId };
     const wantsTiming = call.transport.header(TIMING_REQUEST_HEADER);
     if (wantsTiming !== undefined && wantsTiming !== "0") headers["server-timing"] = serverTiming(timing);
     return headers;

@@ -1,34 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { ServingError } from "../errors.ts";
+import type { BodyBudget } from "../serving/body-budget.ts";
 import { bodyTooLarge } from "./request-head.ts";
 
 /** Each piece of a body costs time, however small it is: after so many they must not be tiny. */
 export const FREE_PIECES = 4_096;
 const LEAST_PIECE_BYTES = 64;
-
-/** Bytes of bodies that all requests together may keep. */
-export class BodyBudget {
-  #free: number;
-
-  constructor(sizeBytes: number) {
-    this.#free = sizeBytes;
-  }
-
-  /** Throws ServingError (ResourceExhausted) if there is no room. What was taken must be given back. */
-  take(sizeBytes: number): void {
-    if (sizeBytes > this.#free) {
-      throw new ServingError(
-        "ResourceExhausted",
-        "body: expected room for it in memory, got none: too many large requests",
-      );
-    }
-    this.#free -= sizeBytes;
-  }
-
-  giveBack(sizeBytes: number): void {
-    this.#free += sizeBytes;
-  }
-}
 
 /** What one request may keep of bodies: within its own limit, and within the budget of all. */
 export class BodyAllowance {

@@ -4,6 +4,11 @@ import { ServingError } from "../errors.ts";
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
+/** The first four groups of every id that this process makes: 74 random bits. The last group counts. */
+const ID_PREFIX = randomUUID().slice(0, 24);
+const MAX_IDS = 2 ** 48;
+let madeIds = 0;
+
 /** The request's id: the client's own if it is one, else a new one. */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers["x-request-id"];
@@ -12,7 +17,13 @@ export function requestIdOf(headers: IncomingHttpHeaders): string {
 
 /** The same, of the header's value. */
 export function requestIdFrom(given: string | undefined): string {
-  return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+  return given !== undefined && REQUEST_ID.test(given) ? given : makeRequestId();
+}
+
+/** In the form of a UUID, which is what log systems look for. Not random throughout: ids are to be unique, not secret. */
+function makeRequestId(): string {
+  madeIds = (madeIds + 1) % MAX_IDS;
+  return ID_PREFIX + madeIds.toString(16).padStart(12, "0");
 }
 
 /** Refuses a body that says it is larger than the limit. Throws ServingError. */

@@ -9,6 +9,8 @@ export interface Answer {
   /** Default: application/json. */
   readonly contentType?: string;
   readonly headers?: OutgoingHttpHeaders;
+  /** Headers that many answers have in common: one object for all of them, that never changes. */
+  readonly commonHeaders?: Readonly<Record<string, string>>;
 }
 
 /** Codes after which the same request may succeed a little later. */
@@ -69,6 +71,7 @@ function headersOf(answer: Answer, isLast: boolean): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {
     "content-type": answer.contentType ?? "application/json",
     "content-length": bodySizeBytes(answer.body),
+    ...answer.commonHeaders,
     ...answer.headers,
   };
   if (isLast) headers["connection"] = "close";

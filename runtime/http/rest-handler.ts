@@ -1,9 +1,11 @@
 import { ServingError } from "../errors.ts";
+import { BodyBudget } from "../serving/body-budget.ts";
 import type { RestContext } from "../protocol/rest-route.ts";
 import { contentCodingOf, decompress } from "./content-encoding.ts";
+import { checkHeaders } from "./header-text.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { PROTOCOL_PATHS } from "./protocols.ts";
-import { BodyAllowance, BodyBudget } from "./request-body.ts";
+import { BodyAllowance } from "./request-body.ts";
 import { checkLength, requestIdFrom } from "./request-head.ts";
 import { errorAnswer, type Answer } from "./respond.ts";
 import { RestRouter, type RestMatch, type Route } from "./rest-router.ts";
@@ -55,7 +57,9 @@ export class RestHandler {
       if (match.kind === "method-not-allowed") throw methodNotAllowed(match.allowed);
       const body = match.route.method === "POST" ? await this.#receive(call) : EMPTY;
       const given = match.route.answer({ params: match.params, body }, this.#context);
-      call.send(given instanceof Promise ? await given : given);
+      const answer = given instanceof Promise ? await given : given;
+      checkHeaders(answer);
+      call.send(answer);
     } catch (thrown) {
       const error = ServingError.from(thrown);
       if (error.code === "Internal")

@@ -169,7 +169,26 @@ describe("a connection", () => {
     expect(versions).toEqual(["1", ...Array.from({ length: 20 }, () => "2")]);
   });
 
-  test("is closed when it is idle for too long, by both", async () => {
+  test("is not kept from answering by a flood behind its request", async () => {
+    using client = await RawClient.open(fast.port);
+    client.socket.setNoDelay(true);
+    client.write(post("/predict", BODY));
+    for (let index = 0; index < 2_000; index++) client.write("x");
+    await client.closed;
+    expect(client.answers()[0]?.status).toBe(200);
+  });
+
+  test("that cannot be read back from is closed when the server is told to end", async () => {
+    await using server = await startServer([{ name: "m", signature: SIGNATURE }]);
+    using client = await RawClient.open(server.port);
+    client.write(post("/predict", BODY).subarray(0, -3));
+    await eventually(() => server.servables.acquired === 1);
+    await server.http.close(0);
+    expect((await client.answer()).status).toBe(503);
+    await client.closed;
+  });
+
+  test("is closed when it is idle for too long", async () => {
     const limits = { ...LIMITS, keepAliveTimeoutMs: 50 };
     const models = [{ name: "m", signature: SIGNATURE }];
     await using server = await startServer(models, { limits });

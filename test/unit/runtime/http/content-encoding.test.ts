@@ -7,7 +7,8 @@ import {
   contentCodingOf,
   decompress,
 } from "../../../../runtime/http/content-encoding.ts";
-import { BodyAllowance, BodyBudget } from "../../../../runtime/http/request-body.ts";
+import { BodyAllowance } from "../../../../runtime/http/request-body.ts";
+import { BodyBudget } from "../../../../runtime/serving/body-budget.ts";
 
 const TEXT = Buffer.from('{"data":[1,2,3]}'.repeat(1_000));
 const never = new AbortController().signal;
