@@ -24,9 +24,6 @@ afterAll(async () => {
   await store.stop();
 });
 
-/** It refuses any sampling rate but 8 and 16 kHz, so it cannot answer zeros. */
-const NOT_WARMED_UP = new Set(["silero-vad"]);
-
 describe("every sample model", () => {
   // The node port is for one of them at a time.
   afterEach(async () => {
@@ -48,7 +45,6 @@ describe("every sample model", () => {
           storageUri: `s3://models/${model}`,
           storage: store.storage,
           versionPolicy: { all: {} },
-          ...(NOT_WARMED_UP.has(model) && { warmup: { iterations: 0 } }),
         },
         service: { type: "NodePort", nodePort: NODE_PORT },
       }),
