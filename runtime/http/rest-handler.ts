@@ -16,6 +16,9 @@ const MAX_REST_BODY_BYTES = 1024 * 1024;
 /** All of them together. */
 const MAX_REST_BODIES_BYTES = 16 * MAX_REST_BODY_BYTES;
 
+/** The probes of the replica's pod: there whatever protocols are. */
+const PROBES: ReadonlySet<string> = new Set(["/v2/health/live", "/v2/health/ready"]);
+
 const EMPTY = new Uint8Array(0);
 
 /** Answers all that is not inference: health, metadata, repository, metrics; and 404 for everything else. */
@@ -34,7 +37,7 @@ export class RestHandler {
     this.#context = { servables, statistics, isReady, isDraining, release: version, protocols };
     const ofProtocols = PROTOCOL_PATHS.flatMap(({ restRoutes }) => restRoutes);
     this.#router = new RestRouter([
-      ...ofProtocols.filter(({ protocol }) => protocols.has(protocol)),
+      ...ofProtocols.filter(({ protocol, path }) => protocols.has(protocol) || PROBES.has(path)),
       this.#metricsRoute(),
     ]);
   }

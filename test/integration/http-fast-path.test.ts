@@ -200,6 +200,27 @@ describe("a connection", () => {
   });
 });
 
+describe("protocols that are switched off", () => {
+  test.each([true, false])("are unknown paths, but for the probes; with the fast path: %s", async (usesFastPath) => {
+    const limits = { ...LIMITS, usesFastPath };
+    await using server = await startServer([{ name: "m", signature: SIGNATURE }], { protocols: ["predict"], limits });
+    const statusOf = async (request: Uint8Array): Promise<number> => {
+      using client = await RawClient.open(server.port);
+      client.write(request);
+      return (await client.answer()).status;
+    };
+    expect(await statusOf(post("/predict", BODY))).toBe(200);
+    expect(await statusOf(post("/v2/models/m/infer", "{}"))).toBe(404);
+    expect(await statusOf(post("/v1/models/m:predict", "{}"))).toBe(404);
+    expect(await statusOf(post("/invocations", "{}"))).toBe(404);
+    expect(await statusOf(get("/v2/models/m"))).toBe(404);
+    expect(await statusOf(get("/ping"))).toBe(404);
+    expect(await statusOf(get("/v2/health/live"))).toBe(200);
+    expect(await statusOf(get("/v2/health/ready"))).toBe(200);
+    expect(await statusOf(get("/metrics"))).toBe(200);
+  });
+});
+
 describe("every answer tells where it comes from", () => {
   test.each([true, false])("with the fast path: %s", async (isFast) => {
     const server = isFast ? fast : slow;
