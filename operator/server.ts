@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
 
 /** What the operator's health and metrics server tells. */
 export interface OperatorServerOptions {
@@ -17,35 +18,7 @@ export interface OperatorServer {
 
 /** Serves /healthz (the process runs), /readyz (its view of the cluster is fresh) and /metrics. */
 export async function startOperatorServer(options: OperatorServerOptions): Promise<OperatorServer> {
-  const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 }, (request, response) => {
-    const answer = (status: number, body: string, contentType = "text/plain; charset=utf-8"): void => {
-      response.writeHead(status, { "content-type": contentType }).end(request.method === "HEAD" ? undefined : body);
-    };
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      response.setHeader("allow", "GET, HEAD");
-      answer(405, "only GET\n");
-      return;
-    }
-    const path = request.url?.split("?", 1)[0] ?? "";
-    switch (path) {
-      case "/healthz":
-        answer(200, "ok\n");
-        return;
-      case "/readyz": {
-        const reason = options.notReady();
-        answer(reason === undefined ? 200 : 503, `${reason ?? "ok"}\n`);
-        return;
-      }
-      case "/metrics":
-        options.renderMetrics().then(
-          ({ contentType, body }) => answer(200, body, contentType),
-          () => answer(500, "the metrics could not be read\n"),
-        );
-        return;
-      default:
-        answer(404, "/healthz, /readyz and /metrics are here\n");
-    }
-  });
+  const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 }, createApp(options));
   await listen(server, options.port);
   return {
     port: (server.address() as AddressInfo).port,
@@ -55,6 +28,37 @@ export async function startOperatorServer(options: OperatorServerOptions): Promi
         server.closeAllConnections();
       }),
   };
+}
+
+function createApp({ notReady, renderMetrics }: OperatorServerOptions): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.disable("query parser");
+  app.use(({ method }, response, next) => {
+    if (method === "GET" || method === "HEAD") next();
+    else response.status(405).set("allow", "GET, HEAD").type("text").send("only GET\n");
+  });
+  app.get("/healthz", (_request, response) => void response.type("text").send("ok\n"));
+  app.get("/readyz", (_request, response) => {
+    const reason = notReady();
+    response
+      .status(reason === undefined ? 200 : 503)
+      .type("text")
+      .send(`${reason ?? "ok"}\n`);
+  });
+  app.get("/metrics", async (_request, response) => {
+    const { contentType, body } = await renderMetrics();
+    response.set("content-type", contentType).send(body);
+  });
+  app.use((_request, response) => {
+    response.status(404).type("text").send("/healthz, /readyz and /metrics are here\n");
+  });
+  // Express knows a handler of errors by its four parameters.
+  app.use((_error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+    response.status(500).type("text").send("the metrics could not be read\n");
+  });
+  return app;
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import express, { type Express } from "express";
 import { STATE_PATH, type ReplicaState } from "../../common/admin-api.ts";
 
 /** The server that the operator asks for the replica's state. It needs no model and no configuration. */
@@ -16,18 +17,7 @@ export interface AdminServerOptions {
 
 /** Listens, and answers `GET` of {@link STATE_PATH}; nothing else is there. Throws what listening throws. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
-    // Nothing here takes a body.
-    request.resume();
-    const [path] = (request.url ?? "").split("?", 1);
-    const answer = (status: number, body: unknown, headers: Record<string, string> = {}): void => {
-      response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", ...headers });
-      response.end(request.method === "HEAD" ? undefined : JSON.stringify(body));
-    };
-    if (path !== STATE_PATH) answer(404, { error: "no such path" });
-    else if (request.method === "GET") answer(200, options.state());
-    else answer(405, { error: "expected GET" }, { allow: "GET" });
-  });
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, createApp(options.state));
   // A few connections are all that the operator needs.
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
@@ -45,4 +35,26 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
         server.closeAllConnections();
       }),
   };
+}
+
+function createApp(state: AdminServerOptions["state"]): Express {
+  const app = express();
+  // What is not the path itself is another path.
+  app.enable("strict routing");
+  app.enable("case sensitive routing");
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.disable("query parser");
+  app.use((request, response, next) => {
+    // Nothing here takes a body.
+    request.resume();
+    response.set("cache-control", "no-store");
+    next();
+  });
+  app
+    .route(STATE_PATH)
+    .get((_request, response) => void response.json(state()))
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
+  app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
+  return app;
 }

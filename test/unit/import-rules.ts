@@ -62,7 +62,7 @@ const NEVER: readonly (readonly [from: string, to: string])[] = [
 /** Where each package, and each built-in module that opens a door, may be imported. Types are free. */
 export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@kubernetes/client-node": ["operator/kube"],
-  express: ["runtime/http", "runtime/admin"],
+  express: ["runtime/admin", "operator/server.ts"],
   "node:http": ["runtime/http", "runtime/admin", "operator/server.ts"],
   "node:https": ["operator/kube"],
   "node:http2": ["runtime/grpc"],

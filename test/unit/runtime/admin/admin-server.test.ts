@@ -21,7 +21,7 @@ test("answers nothing else", async () => {
   expect((await fetch(`${url}/`)).status).toBe(404);
   expect((await fetch(`${url}/admin/v1/unload`, { method: "POST", body: "x" })).status).toBe(404);
   const post = await fetch(`${url}${STATE_PATH}`, { method: "POST", body: "x" });
-  expect([post.status, post.headers.get("allow")]).toEqual([405, "GET"]);
+  expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
 });
 
 test("says when its port is taken", async () => {
