@@ -3,6 +3,7 @@ import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import { answerEncodingOf, compressFrame, decompress, encodingOf, sealFrame, type Encoding } from "./compression.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { MessageReader, type ReceivedMessage } from "./message-reader.ts";
 import { parseTimeout, requestIdFrom, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
@@ -22,6 +23,8 @@ export interface CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  /** For calls that wait for their answer no longer than the server lets anybody wait. */
+  readonly deadlines: Deadlines<GrpcCall>;
   /** Called once, when the call is over. */
   onEnd(call: GrpcCall): void;
   /** The client has sent something. */
@@ -75,7 +78,7 @@ export class GrpcCall implements StreamContext {
     const stream = this.#stream;
     // A client that goes away is no error of ours; `close` follows.
     stream.on("error", () => undefined);
-    stream.once("close", () => this.#close());
+    stream.on("close", () => this.#close());
     try {
       this.#encoding = encodingOf(this.header("grpc-encoding"));
       this.#answerEncoding = answerEncodingOf(this.#encoding, this.header("grpc-accept-encoding"));
@@ -115,6 +118,11 @@ export class GrpcCall implements StreamContext {
   /** For how long, in ms, a message has been on its way; 0 if none is. */
   receivingForMs(nowMs: number): number {
     return this.#receivingSinceMs === undefined ? 0 : nowMs - this.#receivingSinceMs;
+  }
+
+  /** The deadline has come. */
+  expire(timeoutMs: number): void {
+    this.abort(new ServingError("DeadlineExceeded", `answer: expected within ${timeoutMs} ms, got none`));
   }
 
   /** Ends the call with an error, unless its status was sent before. */
@@ -273,17 +281,20 @@ export class GrpcCall implements StreamContext {
 
   /** From now on the answer is awaited: no longer than the client does, and than the server lets anybody wait. */
   #startClock(): void {
-    const { requestTimeoutMs } = this.#host;
-    const leftMs = this.#timeoutMs === undefined ? Infinity : this.startMs + this.#timeoutMs - performance.now();
-    if (leftMs > requestTimeoutMs) this.#setTimer(requestTimeoutMs);
+    const { requestTimeoutMs, deadlines } = this.#host;
+    const nowMs = performance.now();
+    if (this.#timeoutMs !== undefined && this.startMs + this.#timeoutMs <= nowMs + requestTimeoutMs) return;
+    clearTimeout(this.#timer);
+    deadlines.add(this, nowMs);
+  }
+
+  #stopClock(): void {
+    clearTimeout(this.#timer);
+    this.#host.deadlines.delete(this);
   }
 
   #setTimer(timeoutMs: number): void {
-    clearTimeout(this.#timer);
-    const expire = (): void => {
-      this.abort(new ServingError("DeadlineExceeded", `answer: expected within ${timeoutMs} ms, got none`));
-    };
-    this.#timer = setTimeout(expire, Math.min(timeoutMs, LONGEST_TIMER_MS));
+    this.#timer = setTimeout(() => this.expire(timeoutMs), Math.min(timeoutMs, LONGEST_TIMER_MS));
   }
 
   #sendHeaders(): void {
@@ -295,7 +306,7 @@ export class GrpcCall implements StreamContext {
     };
     if (this.#answerEncoding !== undefined) headers["grpc-encoding"] = this.#answerEncoding;
     this.#stream.respond(headers, WITH_TRAILERS);
-    this.#stream.once("wantTrailers", () => {
+    this.#stream.on("wantTrailers", () => {
       this.#stream.sendTrailers(this.#trailers);
       this.#stopReading();
     });
@@ -304,7 +315,7 @@ export class GrpcCall implements StreamContext {
   /** The status is decided. */
   #finish(): void {
     this.#isAnswered = true;
-    clearTimeout(this.#timer);
+    this.#stopClock();
   }
 
   /** The client need not send what nobody reads. */
@@ -315,7 +326,7 @@ export class GrpcCall implements StreamContext {
   }
 
   #close(): void {
-    clearTimeout(this.#timer);
+    this.#stopClock();
     this.#isOver = true;
     if (!this.#isAnswered || (!this.#stream.writableFinished && this.#code === "OK")) this.#code = "Cancelled";
     if (!this.#controller.signal.aborted && this.#code !== "OK")

@@ -11,6 +11,7 @@ import type { Logger } from "../../../common/logger.ts";
 import { ServingError } from "../../errors.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import { Connections, dismiss, type Connection } from "./connections.ts";
+import { Deadlines } from "./deadlines.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 import { statusOf } from "./metadata.ts";
@@ -71,6 +72,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly deadlines: Deadlines<GrpcCall>;
   readonly #parts: GrpcServerParts;
   readonly #server: Http2Server;
   readonly #connections: Connections;
@@ -89,6 +91,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.maxMessageBytes = limits.maxMessageBytes;
     this.requestTimeoutMs = parts.requestTimeoutMs;
     this.budget = parts.budget;
+    this.deadlines = new Deadlines(parts.requestTimeoutMs, (call) => call.expire(parts.requestTimeoutMs));
     this.#connections = new Connections(limits, parts.random);
     this.#server = createServer({
       settings: {

@@ -21,8 +21,10 @@ export interface ReceivedMessage {
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #budget: BodyBudget;
-  readonly #head = Buffer.alloc(FRAME_HEAD_BYTES);
+  /** The head of a message that comes in pieces. */
+  #head: Buffer | undefined;
   #headLength = 0;
+  #isCompressed = false;
   /** The message that is coming, and where in it the next byte goes. */
   #target: Buffer | undefined;
   #length = 0;
@@ -49,12 +51,18 @@ export class MessageReader {
     while (at < piece.length) {
       const rest = piece.length - at;
       if (this.#headLength < FRAME_HEAD_BYTES) {
-        const taken = Math.min(FRAME_HEAD_BYTES - this.#headLength, rest);
-        piece.copy(this.#head, this.#headLength, at, at + taken);
-        this.#headLength += taken;
-        at += taken;
-        if (this.#headLength < FRAME_HEAD_BYTES) return;
-        this.#begin();
+        if (this.#headLength === 0 && rest >= FRAME_HEAD_BYTES) {
+          this.#begin(piece, at);
+          at += FRAME_HEAD_BYTES;
+        } else {
+          const taken = Math.min(FRAME_HEAD_BYTES - this.#headLength, rest);
+          this.#head ??= Buffer.alloc(FRAME_HEAD_BYTES);
+          piece.copy(this.#head, this.#headLength, at, at + taken);
+          this.#headLength += taken;
+          at += taken;
+          if (this.#headLength < FRAME_HEAD_BYTES) return;
+          this.#begin(this.#head, 0);
+        }
         // Most messages come as a whole.
         if (piece.length - at >= this.#length) {
           const bytes = piece.subarray(at, at + this.#length);
@@ -80,10 +88,12 @@ export class MessageReader {
     this.#target = undefined;
   }
 
-  #begin(): void {
-    if ((this.#head[0] as number) > 1)
-      throw new ServingError("InvalidArgument", "message: expected 0 or 1 as its first byte, got another");
-    this.#length = this.#head.readUInt32BE(1);
+  #begin(head: Buffer, at: number): void {
+    const flag = head[at] as number;
+    if (flag > 1) throw new ServingError("InvalidArgument", "message: expected 0 or 1 as its first byte, got another");
+    this.#isCompressed = flag === 1;
+    this.#headLength = FRAME_HEAD_BYTES;
+    this.#length = head.readUInt32BE(at + 1);
     if (this.#length > this.#maxBytes) {
       throw new ServingError(
         "PayloadTooLarge",
@@ -108,7 +118,7 @@ export class MessageReader {
   }
 
   #end(bytes: Buffer, ownsMemory: boolean): ReceivedMessage {
-    const message = { bytes, ownsMemory, isCompressed: this.#head[0] === 1, takenBytes: this.#takenBytes };
+    const message = { bytes, ownsMemory, isCompressed: this.#isCompressed, takenBytes: this.#takenBytes };
     this.#headLength = 0;
     this.#takenBytes = 0;
     this.#target = undefined;

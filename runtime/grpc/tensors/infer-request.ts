@@ -5,7 +5,7 @@ import { readRawTensor } from "../../protocol/v2/raw-tensor.ts";
 import { refuseSharedMemory } from "../../protocol/v2/shared-memory.ts";
 import { describeShape, quoteName } from "../../protocol/wording.ts";
 import { CONTENTS_FIELDS, type InferInputMessage, type InferRequestMessage } from "./infer-request-message.ts";
-import { elementCount } from "./tensor-data.ts";
+import { nonZeroCount } from "./tensor-data.ts";
 import { tensorOfElements } from "./typed-contents.ts";
 
 const DATATYPE_NAMES = Object.keys(DATATYPES).join(", ");
@@ -64,7 +64,7 @@ export function inferRequestOf(message: InferRequestMessage, ownsMemory: boolean
 
 /** The protocol has reserved names for what comes: an unknown one asks for something that this server does not have. */
 function checkReserved(parameters: Parameters): void {
-  for (const name of Object.keys(parameters)) {
+  for (const name in parameters) {
     if (!name.startsWith("triton_") || name === "triton_enable_empty_final_response") continue;
     throw new ServingError(
       "InvalidArgument",
@@ -87,8 +87,7 @@ function datatypeOf({ datatype, shape, parameters }: InferInputMessage, label: s
       `${label}: datatype: expected one of ${DATATYPE_NAMES}, got ${quoteName(datatype)}`,
     );
   }
-  // A zero must not hide that the others are too many.
-  if (elementCount(shape.filter((length) => length > 0)) > Number.MAX_SAFE_INTEGER) {
+  if (nonZeroCount(shape) > Number.MAX_SAFE_INTEGER) {
     throw new ServingError(
       "InvalidArgument",
       `${label}: shape: expected fewer than 2^53 elements, got ${describeShape(shape)}`,

@@ -77,7 +77,8 @@ function writeOutputs(
 ): void {
   const { outputs, sizes, isRaw } = parts;
   let at = position;
-  for (const [index, output] of outputs.entries()) {
+  for (let index = 0; index < outputs.length; index++) {
+    const output = outputs[index] as Tensor;
     const { message, shape, data } = sizes[index] as OutputSizes;
     at = writeHead(target, at, 0x2a, message);
     at += outputHeadOf(output).copy(target, at);
@@ -87,9 +88,9 @@ function writeOutputs(
     at = writeElements(target, at, output);
   }
   if (!isRaw) return;
-  for (const [index, output] of outputs.entries()) {
+  for (let index = 0; index < outputs.length; index++) {
     at = writeHead(target, at, 0x32, (sizes[index] as OutputSizes).data);
-    at = writeRaw(target, at, output);
+    at = writeRaw(target, at, outputs[index] as Tensor);
   }
 }
 

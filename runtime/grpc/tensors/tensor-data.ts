@@ -31,6 +31,13 @@ export function elementCount(shape: readonly number[]): number {
   return count;
 }
 
+/** The same without the dimensions of length 0, which must not hide that the others are too many. */
+export function nonZeroCount(shape: readonly number[]): number {
+  let count = 1;
+  for (const length of shape) if (length > 0) count *= length;
+  return count;
+}
+
 /** An array of a datatype upon memory that begins at a multiple of the element's size. */
 export function arrayOn(
   datatype: Exclude<Datatype, "BYTES">,

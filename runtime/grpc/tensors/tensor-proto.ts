@@ -5,7 +5,7 @@ import { readRawTensor } from "../../protocol/v2/raw-tensor.ts";
 import { DataType } from "../proto/tensorflow.gen.ts";
 import { RepeatedValues } from "../wire/repeated-values.ts";
 import { malformed, WIRE, WireReader } from "../wire/wire-reader.ts";
-import { arrayOn, elementCount, textOf } from "./tensor-data.ts";
+import { arrayOn, elementCount, nonZeroCount, textOf } from "./tensor-data.ts";
 import { ELEMENT_WIRE_TYPES, tensorOfElements, type ElementKind } from "./typed-contents.ts";
 
 const MAX_DIMENSIONS = 16;
@@ -143,7 +143,7 @@ export function tensorOfProto(message: TensorProtoMessage, context: TensorContex
   }
   if (message.hasUnknownRank)
     throw new ServingError("InvalidArgument", `${label}: tensor_shape: expected a shape, got an unknown rank`);
-  if (elementCount(shape.filter((length) => length > 0)) > Number.MAX_SAFE_INTEGER)
+  if (nonZeroCount(shape) > Number.MAX_SAFE_INTEGER)
     throw new ServingError("InvalidArgument", `${label}: tensor_shape: expected fewer than 2^53 elements, got more`);
   const count = elementCount(shape);
   if (content !== undefined && content.length > 0) return { name, datatype, shape, data: contentOf() } as Tensor;

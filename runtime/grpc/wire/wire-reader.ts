@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { ServingError } from "../../errors.ts";
+import { TextCache } from "./text-cache.ts";
 
 /** How a field is written, from the low three bits of its tag. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupStart: 3, groupEnd: 4, fixed32: 5 } as const;
@@ -7,6 +8,7 @@ export const WIRE = { varint: 0, fixed64: 1, bytes: 2, groupStart: 3, groupEnd: 
 /** Groups are the only thing that can be nested without end; nobody has written them for years. */
 const MAX_GROUP_DEPTH = 16;
 const TWO_32 = 2 ** 32;
+const texts = new TextCache();
 
 /** A message that is no Protocol Buffers, or not of the expected type. */
 export function malformed(expected: string, got: string): ServingError {
@@ -141,10 +143,13 @@ export class WireReader {
     const end = this.limit();
     const start = this.position;
     this.position = end;
+    const kept = texts.find(this.bytes, start, end);
+    if (kept !== undefined) return kept;
     const text = this.bytes.toString("utf8", start, end);
     // The character stands for what is not UTF-8, and for itself.
     if (text.includes("\ufffd") && !isUtf8(this.bytes.subarray(start, end)))
       throw malformed("texts in UTF-8", "other bytes");
+    texts.keep(this.bytes, start, end, text);
     return text;
   }
 
