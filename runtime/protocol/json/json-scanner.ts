@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { ServingError } from "../../errors.ts";
 import { JsonNumber } from "./json-number.ts";
 import { JsonString } from "./json-string.ts";
+import { newFloatScan, type FloatScan } from "./simple-numbers.ts";
 import { WordCache } from "./word-cache.ts";
 
 /** Objects and arrays may lie in each other this deep; a walk over what was read needs no more stack than that. */
@@ -42,6 +43,8 @@ export class JsonScanner {
   position = 0;
   /** What {@link passNumber} read last. */
   readonly number: JsonNumber = new JsonNumber();
+  /** For {@link passSimpleFloats}: of these bytes. */
+  readonly floats: FloatScan = newFloatScan();
   readonly #string = new JsonString();
   /** The body as Latin-1: right for those parts of it that are ASCII. */
   #text: string | undefined;

@@ -1,3 +1,5 @@
+import { loadWindow, scanWindow, WINDOW_BYTES, type WindowScan } from "./float-scan.ts";
+
 /**
  * The numbers that nearly all tensors consist of, read several times as fast as by the scanner: at most 18 digits, no
  * exponent, a comma behind. The functions take as many as they can and stop before the first that is anything else, or
@@ -36,15 +38,81 @@ export interface NumberSink {
   readonly room: number;
 }
 
-/** Reads floats into `data`; `at` is the index of an element's first byte or of space before it, and so is the result. */
-// One function, because a call for each digit would cost more than the digit.
-// oxlint-disable-next-line complexity
+/** What is known of a text whose floats are read: kept with the text, and only as long as that does not change. */
+export interface FloatScan {
+  /** Which window was loaded last, and the bytes that it has; 0 for none. */
+  window: number;
+  windowStart: number;
+  windowEnd: number;
+  /** Scans, one after the other, that found few elements: arrays are short, or the numbers are odd. */
+  shortScans: number;
+}
+
+/** For a text that nothing was read of. */
+export function newFloatScan(): FloatScan {
+  return { window: 0, windowStart: 0, windowEnd: 0, shortScans: 0 };
+}
+
+/** Less text, and fewer elements, cost less one by one than a window. */
+const LEAST_WINDOW_BYTES = 512;
+/** Numbers that are longer are none that the window reads. */
+const LONGEST_ELEMENT = 64;
+const LEAST_ELEMENTS = 16;
+/** After so many scans, one after the other, of fewer elements no window is looked at any more. */
+const MOST_SHORT_SCANS = 4;
+
+/** Counts windows: one that was loaded for another text since is gone. */
+let windows = 0;
+const found: WindowScan = { end: 0, count: 0 };
+
+/**
+ * Reads floats into `data`; `start` is the index of an element's first byte or of space before it, and so is the result.
+ * With `scan`, which is of `bytes` and of nothing else, many are read several times as fast.
+ */
 export function passSimpleFloats(
   bytes: Uint8Array,
   start: number,
   sink: NumberSink,
   data: Float32Array | Float64Array,
+  scan?: FloatScan,
 ): number {
+  const isWorth = scan !== undefined && isWorthWindow(bytes.length - start, sink, scan);
+  return isWorth ? passWindows(bytes, start, sink, data, scan) : passFewFloats(bytes, start, sink, data);
+}
+
+function isWorthWindow(leftBytes: number, { count, room }: NumberSink, { shortScans }: FloatScan): boolean {
+  return room - count >= LEAST_ELEMENTS && leftBytes >= LEAST_WINDOW_BYTES && shortScans < MOST_SHORT_SCANS;
+}
+
+function passWindows(
+  bytes: Uint8Array,
+  start: number,
+  sink: NumberSink,
+  data: Float32Array | Float64Array,
+  scan: FloatScan,
+): number {
+  let at = start;
+  do {
+    if (scan.window !== windows || at < scan.windowStart || at + LEAST_WINDOW_BYTES > scan.windowEnd) {
+      scan.windowStart = at;
+      scan.windowEnd = Math.min(at + WINDOW_BYTES, bytes.length);
+      loadWindow(bytes.subarray(at, scan.windowEnd));
+      scan.window = ++windows;
+    }
+    scanWindow(at - scan.windowStart, data, { from: sink.count, room: sink.room - sink.count }, found);
+    sink.count += found.count;
+    at = scan.windowStart + found.end;
+    scan.shortScans = found.count < LEAST_ELEMENTS ? scan.shortScans + 1 : 0;
+    // Where the window ended in a number, the next one begins with it; elsewhere it is for the scanner to look.
+    if (found.count === 0 || at + LONGEST_ELEMENT < scan.windowEnd) return at;
+  } while (isWorthWindow(bytes.length - at, sink, scan));
+  return passFewFloats(bytes, at, sink, data);
+}
+
+/** The same, one digit at a time. */
+// One function, because a call for each digit would cost more than the digit.
+// oxlint-disable-next-line complexity
+function passFewFloats(bytes: Uint8Array, start: number, sink: NumberSink, data: Float32Array | Float64Array): number {
   const isSingle = data instanceof Float32Array;
   const { length } = bytes;
   const { room } = sink;

@@ -44,7 +44,14 @@ const ALLOCATORS: { readonly [D in Datatype]: (length: number) => DataOf[D] } = 
 /** Makes a sink with room for `room` elements; without it, one that grows. */
 export function createSink(what: string, datatype: Datatype, room: number | undefined): ElementSink {
   const first = room ?? FIRST_ROOM;
-  return { what, datatype, data: ALLOCATORS[datatype](first), count: 0, room: first, mayGrow: room === undefined };
+  return {
+    what,
+    datatype,
+    data: ALLOCATORS[datatype](first),
+    count: 0,
+    room: first,
+    mayGrow: room === undefined,
+  };
 }
 
 /** Whether the next element is to be kept; makes room for it where that is allowed. */
@@ -181,7 +188,7 @@ const storeFloat = (sink: ElementSink, value: number): void => {
 
 const passFloats: PassElements = (scanner, sink) => {
   const data = sink.data as Float32Array | Float64Array;
-  scanner.position = passSimpleFloats(scanner.bytes, scanner.position, sink, data);
+  scanner.position = passSimpleFloats(scanner.bytes, scanner.position, sink, data, scanner.floats);
 };
 
 const halfValue = new Float16Array(1);
