@@ -163,6 +163,7 @@ describe("texts in base64", () => {
   test.each([
     ["no base64", '{"b64":"a"}', /b64: expected base64/],
     ["both alphabets", '{"b64":"8J+Y_A=="}', /b64: expected base64/],
+    ["nothing but padding", `{"b64":"${"=".repeat(200_000)}A"}`, /b64: expected base64/],
     ["wrong padding", '{"b64":"w7w=="}', /b64: expected base64/],
     ["no text", '{"b64":"/w=="}', /expected a text in UTF-8/],
     ["no string", '{"b64":1}', /b64: expected a string, got a number/],
