@@ -29,12 +29,14 @@ export class BatchShape {
   }
 
   /**
-   * The rows of a request; undefined if it cannot join others: because its inputs disagree on the number, or are not what
-   * the signature says. Such a request is run alone, and the engine judges it.
+   * The rows of a request; undefined if it cannot join others: because its inputs disagree on the number, are not what
+   * the signature says, or have no elements at all, so that any number of rows could be claimed. Such a request is run
+   * alone, and the engine judges it.
    */
   rowsOf(inputs: readonly Tensor[]): number | undefined {
     const rows = inputs[0]?.shape[0];
     if (rows === undefined || rows < 1 || inputs.length !== this.#specs.length) return undefined;
+    let isEmpty = true;
     for (let index = 0; index < inputs.length; index++) {
       const spec = this.#specs[index];
       const input = inputs[index];
@@ -50,8 +52,9 @@ export class BatchShape {
         elements *= length;
       }
       if (input.data.length !== elements) return undefined;
+      if (elements > 0) isEmpty = false;
     }
-    return rows;
+    return isEmpty ? undefined : rows;
   }
 
   /** Equal for requests that can be run together; of a request that {@link rowsOf} has rows for. */

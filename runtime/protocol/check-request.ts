@@ -62,6 +62,7 @@ function checkInput({ name, datatype, shape }: Tensor, spec: TensorSpec): void {
     );
   }
   checkNotEmpty(`input ${quoteName(name)}`, shape, spec.shape);
+  checkEmptyShape(`input ${quoteName(name)}`, shape);
   if (!fitsShape(shape, spec.shape)) {
     const rank = spec.shape.length;
     const rankHint = shape.length === rank ? "" : ` (${rank} dimensions, not ${shape.length})`;
@@ -84,6 +85,20 @@ export function checkNotEmpty(what: string, shape: readonly number[], spec: read
       `${what}: expected a batch of 1 or more, got shape ${describeShape(shape)}`,
     );
   }
+}
+
+/** What the other dimensions of a tensor without elements may be, multiplied: more than any model's past needs. */
+const MAX_EMPTY_SIZE = 2 ** 24;
+
+/** A shape with a 0 in it costs its sender nothing, but the model may answer it with as many rows as it says. */
+function checkEmptyShape(what: string, shape: readonly number[]): void {
+  if (!shape.includes(0)) return;
+  const size = shape.reduce((product, length) => (length === 0 ? product : product * length), 1);
+  if (size <= MAX_EMPTY_SIZE) return;
+  throw new ServingError(
+    "InvalidArgument",
+    `${what}: expected a smaller shape for a tensor without elements, got ${describeShape(shape)}`,
+  );
 }
 
 /** Whether a tensor of this shape is what the signature asks for. */

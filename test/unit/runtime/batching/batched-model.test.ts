@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createBatchedModel, type BatchKnowledge } from "../../../../runtime/batching/batched-model.ts";
 import type { InferenceRequest, InferenceResult, LoadedModel } from "../../../../runtime/core/servable.ts";
+import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
 import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
 import { ManualClock, settle } from "../../../fixtures/manual-clock.ts";
 import { answerOf, HeldModel, requestOf, type RequestSpec } from "./held-model.ts";
@@ -261,6 +262,23 @@ describe("requests that cannot be joined", () => {
     expect(rowsOf(engine)).toEqual([1, 2]);
     engine.inFlight[0]?.finish();
     for (const each of others) await expectAnswered(each);
+  });
+
+  test("because they have no elements, whatever number of rows they claim, are run once", async () => {
+    const engine = new HeldModel();
+    const signature: Signature = { ...engine.signature, inputs: engine.signature.inputs.slice(0, 1) };
+    const limits = { maxBatchSize: 8, maxLatencyMs: 0, maxQueue: 100 };
+    const model = createBatchedModel(Object.assign(engine, { signature }), {
+      limits,
+      batching: BEST_AT_4,
+      clock: new ManualClock(),
+      afterTurn: (callback) => callback(),
+    });
+    const x: Tensor = { name: "x", datatype: "FP32", shape: [2 ** 40, 0], data: new Float32Array(0) };
+    const { outcome } = askModel(model, { inputs: [x], outputs: ["twice"] });
+    expect(rowsOf(engine)).toEqual([2 ** 40]);
+    engine.inFlight[0]?.fail(new ServingError("InvalidArgument", "too many rows"));
+    expect(await outcome).toBeInstanceOf(ServingError);
   });
 
   test("because the model allows no batches are run one by one, one of them ahead", async () => {

@@ -46,6 +46,17 @@ test("inputs that are the model's state may be missing, others may not", () => {
   expect(() => check([mask], undefined, { state })).toThrow('got no "image", only "mask"');
 });
 
+test("a tensor without elements must not stand for millions of rows", () => {
+  const signature: Signature = { inputs: [{ name: "x", datatype: "FP32", shape: [-1, -1] }], outputs: [] };
+  const checkShape = (shape: number[]): unknown => {
+    const tensor: Tensor = { name: "x", datatype: "FP32", shape, data: new Float32Array(0) };
+    const inputs = [{ tensor, parameters: {} }];
+    return checkRequest({ id: undefined, parameters: {}, inputs, outputs: undefined }, { signature, state: [] });
+  };
+  expect(() => checkShape([2 ** 25, 0])).toThrow(expect.objectContaining({ code: "InvalidArgument" }));
+  expect(() => checkShape([2 ** 20, 0])).not.toThrow();
+});
+
 describe("the place in a sequence", () => {
   const sequence = (requestParameters: Parameters): unknown =>
     check([image, mask], undefined, { requestParameters }).sequence;
