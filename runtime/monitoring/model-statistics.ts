@@ -46,6 +46,9 @@ export interface ModelStatisticsReader {
   of(id: ServableId): VersionStatistics | undefined;
 }
 
+/** Sizes of runs that are told apart: requests that are run alone have whatever size their clients like. */
+const MAX_EXACT_SIZES = 256;
+
 class Duration {
   count = 0;
   totalMs = 0;
@@ -96,14 +99,15 @@ export class ModelStatistics implements ModelStatisticsReader {
     counts.encode.add(observation.encodeMs);
   }
 
-  /** Counts a run. */
+  /** Counts a run. Where there are very many different sizes, the number of rows of a new one is rounded up to a power of 2. */
   observeRun(id: ServableId, { rows, computeMs }: RunObservation): void {
     const counts = this.#countsOf(id);
     counts.executionCount++;
     let batch = counts.batches.get(rows);
     if (batch === undefined) {
-      batch = new Duration();
-      counts.batches.set(rows, batch);
+      const size = counts.batches.size < MAX_EXACT_SIZES ? rows : 2 ** Math.ceil(Math.log2(rows));
+      batch = counts.batches.get(size) ?? new Duration();
+      counts.batches.set(size, batch);
     }
     batch.add(computeMs);
   }
