@@ -4,12 +4,12 @@ import { BodyBudget } from "../serving/body-budget.ts";
 import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
 import type { RequestTiming } from "../serving/infer-path.ts";
+import { serverTiming, TIMING_REQUEST_HEADER } from "../serving/provenance.ts";
 import { acceptedCoding, compressAnswer, contentCodingOf, decompress } from "./content-encoding.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { checkHeaders } from "./header-text.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";
-import { serverTiming, TIMING_REQUEST_HEADER } from "./provenance.ts";
 import { BodyAllowance } from "./request-body.ts";
 import { checkLength } from "./request-head.ts";
 import { bodySizeBytes, errorAnswer, type Answer } from "./respond.ts";
@@ -64,10 +64,11 @@ export class InferenceHandler {
     this.#stopClock(call);
     call.allowance.end();
     if (call.isAdmitted) this.#options.admission.leave();
+    const { dialect } = call.route;
     this.#options.metrics.observeRequest({
       model: call.model,
       version: call.servable?.id.version,
-      protocol: call.route.dialect.name,
+      protocol: dialect.nameOf?.(call) ?? dialect.name,
       code: call.code,
       durationMs: performance.now() - call.startMs,
     });

@@ -3,6 +3,9 @@ import type { RequestTiming } from "./infer-path.ts";
 
 /** What answers tell of where they come from, and of their time: headers over HTTP, metadata over gRPC. */
 
+/** Asks for `Server-Timing` in the answer, by any value but `0`: a header over HTTP. */
+export const TIMING_REQUEST_HEADER = "x-lockstep-timing";
+
 interface Remembered {
   readonly digest: string;
   readonly headers: Readonly<Record<string, string>>;

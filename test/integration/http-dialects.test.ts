@@ -218,6 +218,11 @@ test("each request is counted once, with what it asked for and how it ended", as
   await postJson("/v2/models/versioned/infer", "{");
   await postJson("/v2/models/nobody/infer", "{}");
   await postJson("/predict", "{}");
+  await fetch(`${server.origin}/v2/models/versioned/infer`, {
+    method: "POST",
+    headers: { "inference-header-content-length": "1" },
+    body: "{",
+  });
   await fetch(`${server.origin}/v2/health/live`);
   const labels = observed.slice(from).map(({ model, version, protocol, code }) => ({ model, version, protocol, code }));
   expect(labels).toEqual([
@@ -225,5 +230,6 @@ test("each request is counted once, with what it asked for and how it ended", as
     { model: "versioned", version: 7, protocol: "v2", code: "InvalidArgument" },
     { model: "nobody", version: undefined, protocol: "v2", code: "NotFound" },
     { model: "", version: undefined, protocol: "predict", code: "InvalidArgument" },
+    { model: "versioned", version: 7, protocol: "v2-binary", code: "InvalidArgument" },
   ]);
 });
