@@ -1,14 +1,17 @@
 /** A floating-point format narrower than a double, as its printing sees it. */
 interface NarrowText {
   readonly round: (value: number) => number;
-  /** From here on, every decimal of `fewestDigits` digits survives the format: fewer need not be tried. */
+  /**
+   * From here on, every decimal of `fewestDigits` digits survives the format, so that fewer need not be tried, and the
+   * powers of ten for `mostDigits` digits are exact.
+   */
   readonly least: number;
   readonly fewestDigits: number;
   /** So many digits tell every value from its neighbours. */
   readonly mostDigits: number;
 }
 
-const BINARY32: NarrowText = { round: Math.fround, least: 1e-6, fewestDigits: 6, mostDigits: 9 };
+const BINARY32: NarrowText = { round: Math.fround, least: 1e-13, fewestDigits: 6, mostDigits: 9 };
 const BINARY16: NarrowText = {
   round: Math.f16round,
   least: 2 ** -14,
@@ -59,6 +62,14 @@ export class ShortDecimal {
     return false;
   }
 
+  /** Of the power of ten of its first digit. */
+  get exponent(): number {
+    let { digits } = this;
+    let exponent = -this.decimals;
+    for (; digits >= 10; exponent++) digits /= 10;
+    return exponent;
+  }
+
   /** Takes a decimal, without zeros at the end of its digits. */
   #set(digits: number, decimals: number): void {
     this.digits = digits;
@@ -71,6 +82,11 @@ export class ShortDecimal {
     }
   }
 }
+
+/** Smaller numbers are written in scientific notation, as JavaScript's are: by the exponent of their text. */
+export const LEAST_PLAIN_EXPONENT = -6;
+/** Whatever is above has such an exponent, or a greater one. */
+export const LEAST_PLAIN = 1e-6;
 
 /** The shortest decimal that reads as this finite single and no other; of several the nearest. */
 export function textOfSingle(value: number): string {

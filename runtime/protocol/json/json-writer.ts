@@ -1,3 +1,5 @@
+import { TextCache } from "./text-cache.ts";
+
 /** How much longer the buffer becomes when it is full. */
 const GROWTH = 2;
 
@@ -9,10 +11,16 @@ const MINUS = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
 
+/** Names of models and tensors, in quotes. */
+const NAMES = new TextCache((name) => JSON.stringify(name));
+/** An ASCII text of JSON, or one that has other characters. */
+const ASCII = /^[\x20-\x7e]*$/;
+
 /** Writes JSON as bytes, forward, into a buffer that grows. The caller sees to commas and brackets. */
 export class JsonWriter {
   #buffer: Buffer;
   #length = 0;
+  #isAscii = true;
 
   /** `sizeBytes` is a guess at the length of the whole; a good one saves copying. */
   constructor(sizeBytes: number) {
@@ -40,7 +48,16 @@ export class JsonWriter {
     const text = JSON.stringify(value);
     // No character takes more than three bytes for each of its UTF-16 units.
     this.#reserve(text.length * 3);
-    this.#length += this.#buffer.write(text, this.#length, "utf8");
+    const sizeBytes = this.#buffer.write(text, this.#length, "utf8");
+    if (sizeBytes !== text.length) this.#isAscii = false;
+    this.#length += sizeBytes;
+  }
+
+  /** Appends a string value as {@link string} does, quicker if it is one of a few that come again and again. */
+  name(value: string): void {
+    const text = NAMES.of(value);
+    if (ASCII.test(text)) this.raw(text);
+    else this.string(value);
   }
 
   /** Appends `digits` / 10^`decimals`, without an exponent. `digits` is a whole number below 2^31, `decimals` at most 30. */
@@ -65,6 +82,13 @@ export class JsonWriter {
     this.#length = length;
   }
 
+  /** Appends `digits` / 10^`decimals` in scientific notation, for numbers that are too small for {@link decimal}. */
+  scientific(isNegative: boolean, digits: number, decimals: number): void {
+    const places = countDigits(digits);
+    this.decimal(isNegative, digits, places - 1);
+    this.raw(`e${places - 1 - decimals}`);
+  }
+
   #reserve(sizeBytes: number): void {
     const needed = this.#length + sizeBytes;
     if (needed <= this.#buffer.length) return;
@@ -76,6 +100,22 @@ export class JsonWriter {
   /** What was written; the writer must not be used any more. */
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** A copy of what was written: a text where all of it is ASCII, as it takes less to be made and sent. */
+  copy(): Buffer | string {
+    return this.#isAscii ? this.#buffer.toString("latin1", 0, this.#length) : Buffer.from(this.finish());
+  }
+
+  /** Begins anew in the same buffer: what {@link finish} gave is overwritten, what {@link copy} gave is not. */
+  reset(): void {
+    this.#length = 0;
+    this.#isAscii = true;
+  }
+
+  /** Bytes that were written. */
+  get length(): number {
+    return this.#length;
   }
 }
 

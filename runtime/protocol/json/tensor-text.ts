@@ -1,6 +1,13 @@
 import type { Datatype, Tensor } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
-import { ShortDecimal, textOfDouble, textOfHalf, textOfSingle } from "./float-text.ts";
+import {
+  LEAST_PLAIN,
+  LEAST_PLAIN_EXPONENT,
+  ShortDecimal,
+  textOfDouble,
+  textOfHalf,
+  textOfSingle,
+} from "./float-text.ts";
 import type { JsonWriter } from "./json-writer.ts";
 
 /** Bytes of text that an element usually takes, its comma included. */
@@ -91,8 +98,11 @@ const ELEMENT_WRITERS: { readonly [D in Datatype]: ElementWriter } = {
   },
   FP32: (writer, tensor, index) => {
     const value = finite(tensor.data[index] as number, tensor);
-    if (short.fromSingle(Math.abs(value))) writer.decimal(value < 0, short.digits, short.decimals);
-    else writer.raw(textOfSingle(value));
+    const magnitude = Math.abs(value);
+    if (!short.fromSingle(magnitude)) writer.raw(textOfSingle(value));
+    else if (magnitude > LEAST_PLAIN || short.exponent >= LEAST_PLAIN_EXPONENT)
+      writer.decimal(value < 0, short.digits, short.decimals);
+    else writer.scientific(value < 0, short.digits, short.decimals);
   },
   FP64: (writer, tensor, index) => writer.raw(textOfDouble(finite(tensor.data[index] as number, tensor))),
   BYTES: (writer, tensor, index) => writer.string(tensor.data[index] as string),

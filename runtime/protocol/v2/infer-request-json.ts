@@ -3,6 +3,7 @@ import { ServingError } from "../../errors.ts";
 import type { InferRequest, InputTensor, Parameters, ParameterValue, RequestedOutput } from "../infer-request.ts";
 import { JsonScanner } from "../json/json-scanner.ts";
 import { MAX_RANK, scanTensorData } from "../json/tensor-data.ts";
+import { TextCache } from "../json/text-cache.ts";
 import { describeShape, quoteName } from "../wording.ts";
 import type { BinaryPart } from "./binary-part.ts";
 import { readRawTensor, type RawTensorHead } from "./raw-tensor.ts";
@@ -13,6 +14,9 @@ export const MAX_TENSORS = 64;
 
 /** Characters of the least INT64, which are as many as those of the greatest UINT64. */
 const LONGEST_INTEGER = 20;
+
+/** What messages call an input. */
+const LABELS = new TextCache((name) => `input ${quoteName(name)}`);
 
 const DATATYPE_NAMES = Object.keys(DATATYPES).join(", ");
 
@@ -94,7 +98,7 @@ function readInput(scanner: JsonScanner, place: string, binary: BinaryPart | und
   let parameters: Parameters = NO_PARAMETERS;
   let data: Tensor["data"] | undefined;
   let skippedAt: number | undefined;
-  const label = (): string => (name === undefined ? place : `input ${quoteName(name)}`);
+  const label = (): string => (name === undefined ? place : LABELS.of(name));
   scanner.readObject(place, (key) => {
     if (key === "name") name = scanner.readString(`${place}.name`);
     else if (key === "datatype") datatype = readDatatype(scanner, label());

@@ -17,6 +17,18 @@ export type IsBinary = (index: number) => boolean;
 
 const NONE: IsBinary = () => false;
 
+/** Answers of usual size are written one after the other into the same buffer, and copied out of it. */
+const SHARED_BYTES = 32 * 1024;
+let shared = new JsonWriter(SHARED_BYTES);
+
+function writerFor(sizeBytes: number): JsonWriter {
+  if (sizeBytes > SHARED_BYTES) return new JsonWriter(sizeBytes);
+  // It grew, for texts that were longer than guessed.
+  if (shared.length > SHARED_BYTES) shared = new JsonWriter(SHARED_BYTES);
+  shared.reset();
+  return shared;
+}
+
 /**
  * Which outputs a request wants in binary: those with the parameter `binary_data`, and where an output has none, all if
  * the request has `binary_data_output`. Throws ServingError (InvalidArgument) for values that are not boolean.
@@ -43,9 +55,9 @@ function flag(where: string, name: string, parameters: Parameters): boolean | un
  */
 export function writeInferResponse(response: InferResponse, isBinary: IsBinary = NONE): WireAnswer {
   const blobs: Uint8Array[] = [];
-  const writer = new JsonWriter(guessBytes(response, isBinary));
+  const writer = writerFor(guessBytes(response, isBinary));
   writer.raw('{"model_name":');
-  writer.string(response.model);
+  writer.name(response.model);
   writer.raw(`,"model_version":"${response.version}"`);
   if (response.id !== undefined) {
     writer.raw(',"id":');
@@ -57,7 +69,8 @@ export function writeInferResponse(response: InferResponse, isBinary: IsBinary =
     writeOutput(writer, output, isBinary(index) ? blobs : undefined);
   }
   writer.raw("]}");
-  return blobs.length === 0 ? { body: writer.finish() } : binaryAnswer(writer.finish(), blobs);
+  if (blobs.length > 0) return binaryAnswer(writer.finish(), blobs);
+  return { body: writer === shared ? writer.copy() : writer.finish() };
 }
 
 function guessBytes({ outputs }: InferResponse, isBinary: IsBinary): number {
@@ -70,7 +83,7 @@ function guessBytes({ outputs }: InferResponse, isBinary: IsBinary): number {
 /** Binary data goes to `blobs`, if there are any. */
 function writeOutput(writer: JsonWriter, output: Tensor, blobs: Uint8Array[] | undefined): void {
   writer.raw('{"name":');
-  writer.string(output.name);
+  writer.name(output.name);
   writer.raw(`,"shape":[${output.shape.join(",")}],"datatype":"${output.datatype}"`);
   if (blobs === undefined) {
     writer.raw(',"data":');
@@ -85,9 +98,11 @@ function writeOutput(writer: JsonWriter, output: Tensor, blobs: Uint8Array[] | u
 
 function binaryAnswer(json: Buffer, blobs: readonly Uint8Array[]): WireAnswer {
   const sizeBytes = blobs.reduce((sum, { length }) => sum + length, 0);
-  const parts = [json, ...blobs];
   return {
-    body: sizeBytes <= COPIED_BYTES ? Buffer.concat(parts, json.length + sizeBytes) : parts,
+    body:
+      sizeBytes <= COPIED_BYTES
+        ? Buffer.concat([json, ...blobs], json.length + sizeBytes)
+        : [Buffer.from(json), ...blobs],
     contentType: "application/octet-stream",
     headers: { "inference-header-content-length": String(json.length) },
   };

@@ -56,6 +56,12 @@ describe("the text of a narrow float is the shortest that reads as it", () => {
     ["any bits", fc.nat(0xffff_ffff)],
     ["usual magnitudes", fc.float({ min: -1000, max: 1000, noNaN: true }).map((value) => Float32Array.of(value))],
     [
+      "small magnitudes",
+      fc
+        .tuple(fc.float({ min: 1, max: 10, noNaN: true }), fc.integer({ min: -16, max: -4 }))
+        .map(([value, exponent]) => Float32Array.of(value * 10 ** exponent)),
+    ],
+    [
       "short decimals",
       fc
         .tuple(fc.nat(999_999), fc.integer({ min: -9, max: 9 }))
