@@ -1,10 +1,11 @@
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import { answerEncodingOf, compressFrame, decompress, encodingOf, sealFrame, type Encoding } from "./compression.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { MessageReader, type ReceivedMessage } from "./message-reader.ts";
+import { discardRest } from "./unread.ts";
 import { parseTimeout, requestIdFrom, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
@@ -308,7 +309,6 @@ export class GrpcCall implements StreamContext {
     this.#stream.respond(headers, WITH_TRAILERS);
     this.#stream.on("wantTrailers", () => {
       this.#stream.sendTrailers(this.#trailers);
-      this.#stopReading();
     });
   }
 
@@ -320,9 +320,7 @@ export class GrpcCall implements StreamContext {
 
   /** The client need not send what nobody reads. */
   #stopReading(): void {
-    if (this.#hasEnded || this.#stream.destroyed) return;
-    this.#stream.resume();
-    if (this.#stream.writableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    if (!this.#hasEnded) discardRest(this.#stream);
   }
 
   #close(): void {

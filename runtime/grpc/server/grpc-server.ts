@@ -16,6 +16,7 @@ import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 import { statusOf } from "./metadata.ts";
 import type { Methods } from "./method.ts";
+import { discardRest } from "./unread.ts";
 
 /** What a stream may send before it is told that more is welcome. */
 const STREAM_WINDOW_BYTES = 256 * 1024;
@@ -269,6 +270,5 @@ class NodeGrpcServer implements GrpcServer, CallHost {
 function refuse(stream: ServerHttp2Stream, headers: Record<string, string | number>): void {
   stream.on("error", () => undefined);
   stream.respond(headers, { endStream: true });
-  stream.resume();
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  discardRest(stream);
 }

@@ -53,6 +53,7 @@ export function createHealthService(healthOf: HealthOf): HealthService {
         told = status;
         await changed;
       }
+      throw new ServingError("Unavailable", "the server stops: watch another replica");
     } finally {
       watchers.delete(watcher);
       if (watchers.size === 0) stop();
