@@ -220,7 +220,7 @@ test("each request is counted once, with what it asked for and how it ended", as
   await postJson("/predict", "{}");
   await fetch(`${server.origin}/v2/models/versioned/infer`, {
     method: "POST",
-    headers: { "inference-header-content-length": "1" },
+    headers: { "content-type": "application/octet-stream", "inference-header-content-length": "1" },
     body: "{",
   });
   await fetch(`${server.origin}/v2/health/live`);
