@@ -35,6 +35,8 @@ export interface FastConnectionHost {
   readonly idle: DeadlineQueue<FastConnection>;
   /** Those that wait for the rest of a body. */
   readonly receiving: DeadlineQueue<FastConnection>;
+  /** Those whose client does not take the answer at once. */
+  readonly sending: DeadlineQueue<FastConnection>;
   /** Those that wait for the rest of a body that nobody wants. */
   readonly lingering: DeadlineQueue<FastConnection>;
 }
@@ -74,7 +76,7 @@ export class FastConnection implements ExchangeConnection {
     return new FastConnection(socket, host);
   }
 
-  /** Nothing came, or not all of a request, or no further request. */
+  /** Nothing came, or not all of a request, or no further request; or the answer was not taken. */
   expire(queue: DeadlineQueue<FastConnection>): void {
     this.#deadline = undefined;
     const exchange = this.#exchange;
@@ -155,16 +157,17 @@ export class FastConnection implements ExchangeConnection {
     exchange.isLast = isSkipped || !exchange.head.isKeepAlive || exchange.isBroken || isDraining();
     const pieces = answerBytes(answer, { isLast: exchange.isLast, keepAliveTimeoutMs });
     if (isSkipped && !exchange.isBroken && lingerMs > 0) this.#wait(this.#host.lingering);
-    if (pieces.length === 1) {
-      socket.write(pieces[0] as string, this.#onWritten);
-      return;
+    if (pieces.length === 1) socket.write(pieces[0] as string, this.#onWritten);
+    else {
+      socket.cork();
+      for (const [index, piece] of pieces.entries()) {
+        if (index === pieces.length - 1) socket.write(piece, this.#onWritten);
+        else socket.write(piece);
+      }
+      socket.uncork();
     }
-    socket.cork();
-    for (const [index, piece] of pieces.entries()) {
-      if (index === pieces.length - 1) socket.write(piece, this.#onWritten);
-      else socket.write(piece);
-    }
-    socket.uncork();
+    // Most answers are with the system by now.
+    if (socket.writableLength > 0 && this.#queue !== this.#host.lingering) this.#wait(this.#host.sending);
   }
 
   readonly #onWritten = (error?: Error | null): void => {
@@ -175,7 +178,9 @@ export class FastConnection implements ExchangeConnection {
     if (exchange === undefined) return;
     exchange.listener?.end(true);
     exchange.listener = undefined;
+    if (this.#queue === this.#host.sending) this.#stopWaiting();
     if (this.#missingBytes === 0) this.#next();
+    else if (this.#queue === undefined && !exchange.isLast) this.#wait(this.#host.receiving);
     else if (exchange.isLast && this.#queue !== this.#host.lingering) this.#finish();
   };
 

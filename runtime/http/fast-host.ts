@@ -24,6 +24,7 @@ export function createFastHost(
     fresh: queue(Math.min(limits.headersTimeoutMs, limits.receiveTimeoutMs)),
     idle: queue(limits.keepAliveTimeoutMs),
     receiving: queue(limits.receiveTimeoutMs),
+    sending: queue(limits.sendTimeoutMs),
     lingering: queue(limits.lingerMs),
   };
 }

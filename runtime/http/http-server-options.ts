@@ -28,6 +28,9 @@ export interface HttpServerOptions {
   readonly limits?: Partial<HttpLimits>;
 }
 
+/** The same, with the memory for bodies that all handlers of a server share. */
+export type HandlerOptions = HttpServerOptions & Required<Pick<HttpServerOptions, "budget">>;
+
 /** Bounds on what clients can make the server do, each per replica, and how it goes about it. */
 export interface HttpLimits {
   /** The largest request body, in bytes. Default 64 MiB. */
@@ -40,7 +43,11 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number;
   /** Time for the rest of a request to arrive, in ms; streams have bounds of their own. Default 60 s. */
   readonly receiveTimeoutMs: number;
-  /** How often the two are checked, in ms. Default 2 s. */
+  /** Time for a client to take its answer, in ms; one that does not read must not hold its place for ever. Default 60 s. */
+  readonly sendTimeoutMs: number;
+  /** How long a client of a stream may send nothing, or read nothing, in ms. Default 5 min. */
+  readonly streamIdleTimeoutMs: number;
+  /** How often the time for heads is checked, in ms. Default 2 s. */
   readonly checkIntervalMs: number;
   /** How long a connection may be idle, in ms. Default 75 s: longer than load balancers keep theirs (60 s). */
   readonly keepAliveTimeoutMs: number;
@@ -61,6 +68,8 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
     maxConnections: given.maxConnections ?? 10_000,
     headersTimeoutMs: given.headersTimeoutMs ?? 10_000,
     receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,
+    sendTimeoutMs: given.sendTimeoutMs ?? 60_000,
+    streamIdleTimeoutMs: given.streamIdleTimeoutMs ?? 300_000,
     checkIntervalMs: given.checkIntervalMs ?? 2_000,
     keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
     minCompressedBytes: given.minCompressedBytes ?? 1_024,

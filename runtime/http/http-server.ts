@@ -3,6 +3,7 @@ import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
+import { BodyBudget } from "../serving/body-budget.ts";
 import { Activity } from "./activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
 import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
@@ -65,15 +66,17 @@ class NodeHttpServer implements HttpServer {
   #isDraining = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: HttpServerOptions, limits: HttpLimits) {
+  constructor(given: HttpServerOptions, limits: HttpLimits) {
     const isDraining = (): boolean => this.#isDraining;
+    const options = { ...given, budget: given.budget ?? new BodyBudget(limits.maxBufferedBytes) };
     this.#options = options;
     this.#limits = limits;
     this.#router = new InferenceRouter(options.protocols);
     this.#inference = new InferenceHandler(options, limits);
     this.#streams = new StreamHandler(options, limits, isDraining);
     this.#rest = new RestHandler(options, limits, isDraining);
-    this.#transportOptions = { lingerMs: limits.lingerMs, isDraining };
+    const sending = new DeadlineQueue<NodeTransport>(limits.sendTimeoutMs, (transport) => transport.expireSending());
+    this.#transportOptions = { lingerMs: limits.lingerMs, isDraining, sending };
     this.#receiving = new DeadlineQueue(limits.receiveTimeoutMs, (transport) => this.#expire(transport));
     this.#server = createServer({
       headersTimeout: Math.min(limits.headersTimeoutMs, limits.receiveTimeoutMs),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
-import { BodyBudget } from "../serving/body-budget.ts";
+import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
 import type { RequestTiming } from "../serving/infer-path.ts";
@@ -8,7 +8,7 @@ import { serverTiming, TIMING_REQUEST_HEADER } from "../serving/provenance.ts";
 import { acceptedCoding, compressAnswer, contentCodingOf, decompress } from "./content-encoding.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { checkHeaders } from "./header-text.ts";
-import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
+import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";
 import { BodyAllowance } from "./request-body.ts";
 import { checkLength } from "./request-head.ts";
@@ -28,17 +28,17 @@ export interface Exchange {
  * each number, so that only bodies of several MB delay others noticeably; the model runs elsewhere.
  */
 export class InferenceHandler {
-  readonly #options: HttpServerOptions;
+  readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
   readonly #budget: BodyBudget;
   readonly #calls = new Set<InferenceCall>();
   readonly #deadlines: DeadlineQueue<InferenceCall>;
   readonly #onEnd = (call: InferenceCall): void => this.#end(call);
 
-  constructor(options: HttpServerOptions, limits: HttpLimits) {
+  constructor(options: HandlerOptions, limits: HttpLimits) {
     this.#options = options;
     this.#limits = limits;
-    this.#budget = options.budget ?? new BodyBudget(limits.maxBufferedBytes);
+    this.#budget = options.budget;
     const { requestTimeoutMs } = options;
     this.#deadlines = new DeadlineQueue(requestTimeoutMs, (call) => {
       call.abort(new ServingError("DeadlineExceeded", `answer: expected within ${requestTimeoutMs} ms, got none`));

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServingError } from "../errors.ts";
+import type { DeadlineQueue } from "./deadline-queue.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { readBody, type BodyAllowance } from "./request-body.ts";
 import type { Answer } from "./respond.ts";
@@ -12,6 +13,8 @@ export interface NodeTransportOptions {
   readonly lingerMs: number;
   /** Whether answers close their connections. */
   readonly isDraining: () => boolean;
+  /** Those whose client does not take the answer at once. */
+  readonly sending: DeadlineQueue<NodeTransport>;
 }
 
 /** A request that node's parser has read. */
@@ -63,6 +66,23 @@ export class NodeTransport implements Transport {
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
     });
+    this.#boundSending();
+  }
+
+  #boundSending(): void {
+    const { response } = this;
+    const { sending } = this.#options;
+    if (response.writableFinished || response.destroyed) return;
+    const deadline = sending.add(this, performance.now());
+    response.once("close", () => sending.remove(deadline));
+  }
+
+  /** The client has not taken the answer in time. */
+  expireSending(): void {
+    const { response } = this;
+    // Of pipelined requests, only the first one's answer is on its way.
+    if (response.socket === null) this.#boundSending();
+    else response.destroy();
   }
 
   /** The connection failed under the request: tells whoever answers. False if the request was there, or is answered. */

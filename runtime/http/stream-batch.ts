@@ -32,10 +32,10 @@ export async function answerBatch(
   firstRow: number,
   readLine: ReadLine = readRow,
 ): Promise<void> {
-  const { exchange, limits, servable } = context;
+  const { exchange, allowance, limits, servable } = context;
   const specs = rowInputs(servable);
   const answers = new OrderedAnswers(BLOCKS_AT_A_TIME, (answer) => exchange.write(answer));
-  const lines = new LineSplitter(limits.maxBodyBytes);
+  const lines = new LineSplitter(limits.maxBodyBytes, allowance);
   let row = 0;
   let block = new RowBlock(row);
 
@@ -44,7 +44,7 @@ export async function answerBatch(
     const full = block;
     block = new RowBlock(row);
     await answers.room();
-    answers.add(answerBlock(context, full, specs));
+    answers.add(answerBlock(context, full, specs).finally(() => allowance.giveBack(full.sizeBytes)));
   };
   const take = async (line: Buffer): Promise<void> => {
     // Of rows that are passed over, not even the form is looked at.
@@ -64,7 +64,9 @@ export async function answerBatch(
     }
     if (read === undefined) return;
     if (!block.fits(read)) await flush();
+    const beforeBytes = block.sizeBytes;
     block.add(read);
+    allowance.take(block.sizeBytes - beforeBytes);
     row++;
     const best = servable.model.execution().batching?.bestBatchSize ?? 1;
     if (block.rows >= best || block.sizeBytes > MAX_BLOCK_BYTES) await flush();

@@ -4,6 +4,7 @@ import type { InferStream, InferTarget } from "../serving/infer-path.ts";
 import type { ServableHandle } from "../core/servable.ts";
 import { ServingError, type ErrorCode } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
+import type { BodyAllowance } from "./request-body.ts";
 import type { StreamExchange } from "./stream-exchange.ts";
 
 /** Timers of a longer time would go off at once. */
@@ -12,6 +13,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** What the loops that answer a stream work with. */
 export interface StreamContext {
   readonly exchange: StreamExchange;
+  /** Memory for what was received and is not answered. */
+  readonly allowance: BodyAllowance;
   readonly options: HttpServerOptions;
   readonly limits: HttpLimits;
   readonly route: InferenceRoute;

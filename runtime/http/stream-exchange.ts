@@ -11,8 +11,10 @@ import type { Exchange } from "./inference-handler.ts";
 const HEARTBEAT_MS = 15_000;
 
 export interface StreamLimits {
-  /** How long nothing may come from the client, in ms. */
+  /** How long the client may send nothing, or read nothing, in ms. */
   readonly idleTimeoutMs: number;
+  /** How long it may take to read the end, in ms. */
+  readonly sendTimeoutMs: number;
   /** How long the rest of a body is read that nobody wants, in ms. */
   readonly lingerMs: number;
 }
@@ -58,16 +60,23 @@ export class StreamExchange {
     }, HEARTBEAT_MS).unref();
   }
 
-  /** Writes, and resolves when the client has room for more. Rejects with the reason of {@link signal}. */
+  /**
+   * Writes, and resolves when the client has room for more. Rejects with the reason of {@link signal}, or, of a client that
+   * does not read for too long, with Cancelled: then the connection is closed.
+   */
   async write(bytes: Buffer): Promise<void> {
     this.signal.throwIfAborted();
     this.#heartbeat?.refresh();
     if (this.response.write(bytes)) return;
+    // Whoever does not read must not keep a version from being unloaded.
+    const timer = setTimeout(() => this.response.destroy(), this.#limits.idleTimeoutMs);
     try {
       await once(this.response, "drain", { signal: this.signal });
     } catch {
       this.signal.throwIfAborted();
       throw gone();
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -79,10 +88,15 @@ export class StreamExchange {
   async *pieces(): AsyncGenerator<Buffer> {
     const source = this.#decompressed();
     const pieces = source.iterator({ destroyOnReturn: false });
-    for (;;) {
-      const next = await this.#orTimedOut(pieces.next());
-      if (next.done === true) return;
-      yield next.value as Buffer;
+    try {
+      for (;;) {
+        const next = await this.#orTimedOut(pieces.next());
+        if (next.done === true) return;
+        yield next.value as Buffer;
+      }
+    } finally {
+      // Otherwise it would keep what is left of the body from being read and thrown away.
+      void pieces.return?.();
     }
   }
 
@@ -91,6 +105,10 @@ export class StreamExchange {
     clearInterval(this.#heartbeat);
     if (this.response.destroyed) return;
     this.response.end(last);
+    if (!this.response.writableFinished) {
+      const timer = setTimeout(() => this.response.destroy(), this.#limits.sendTimeoutMs).unref();
+      this.response.once("close", () => clearTimeout(timer));
+    }
     if (this.request.complete || this.request.destroyed) return;
     await discardBody(this.request, this.#limits.lingerMs);
     if (!this.request.complete) this.request.destroy();

@@ -4,8 +4,9 @@ import type { InferenceRoute } from "../protocol/dialect.ts";
 import { csvRowReader } from "../protocol/stream/csv-row.ts";
 import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
-import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
+import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
+import { BodyAllowance } from "./request-body.ts";
 import { requestIdOf } from "./request-head.ts";
 import { errorAnswer } from "./respond.ts";
 import { answerBatch, type ReadLine } from "./stream-batch.ts";
@@ -22,18 +23,16 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
 ]);
 const CSV = "text/csv";
 const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "deflate"]);
-/** How long a client of a stream may send nothing, in ms. */
-const IDLE_TIMEOUT_MS = 300_000;
 
 /** Answers exchanges that carry many requests: streams, and batches without end. */
 export class StreamHandler {
-  readonly #options: HttpServerOptions;
+  readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
   readonly #isDraining: () => boolean;
   readonly #exchanges = new Map<ServerResponse, StreamExchange>();
   readonly #ending = new AbortController();
 
-  constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
+  constructor(options: HandlerOptions, limits: HttpLimits, isDraining: () => boolean) {
     this.#options = options;
     this.#limits = limits;
     this.#isDraining = isDraining;
@@ -83,6 +82,7 @@ export class StreamHandler {
       return;
     }
     const { context, firstRow } = begun;
+    const { allowance } = context;
     try {
       if (route.mode === "batch") await answerBatch(context, firstRow, rowReaderOf(context));
       else await answerStream(context);
@@ -90,6 +90,8 @@ export class StreamHandler {
     } catch (thrown) {
       const error = ServingError.from(thrown);
       await context.exchange.end(error.code === "Cancelled" ? undefined : context.framing.frame(errorItem(error)));
+    } finally {
+      allowance.end();
     }
   }
 
@@ -106,8 +108,8 @@ export class StreamHandler {
     const firstRow = isRows ? offsetOf(url) : 0;
     const target = { model: route.model ?? "", version: route.version, label: route.label };
     const servable = stream.lend(target);
-    const { lingerMs } = this.#limits;
-    const streamed = new StreamExchange(exchange, { idleTimeoutMs: IDLE_TIMEOUT_MS, lingerMs });
+    const { lingerMs, sendTimeoutMs, streamIdleTimeoutMs: idleTimeoutMs } = this.#limits;
+    const streamed = new StreamExchange(exchange, { idleTimeoutMs, sendTimeoutMs, lingerMs });
     this.#exchanges.set(exchange.response, streamed);
     const framing = framingOf(headers.accept);
     streamed.begin(framing, {
@@ -119,7 +121,8 @@ export class StreamHandler {
     });
     const options = this.#options;
     const limits = this.#limits;
-    const context = { exchange: streamed, options, limits, route, target, framing, stream, servable };
+    const allowance = new BodyAllowance(options.budget, limits.maxBodyBytes);
+    const context = { exchange: streamed, allowance, options, limits, route, target, framing, stream, servable };
     return { context: { ...context, ending: this.#ending.signal }, firstRow };
   }
 }

@@ -3,7 +3,7 @@ import type { WireAnswer } from "../protocol/dialect.ts";
 import { errorItem } from "../protocol/stream/item-framing.ts";
 import { LineSplitter } from "../protocol/stream/line-splitter.ts";
 import { OrderedAnswers } from "./ordered-answers.ts";
-import { bodyTooLarge } from "./request-head.ts";
+import { BodyCollector } from "./request-body.ts";
 import { asRequest, logInternal, type StreamContext } from "./stream-context.ts";
 
 /** Requests of one stream that run side by side, where the model keeps no state. */
@@ -27,33 +27,29 @@ export async function answerStream(context: StreamContext): Promise<void> {
   }
 }
 
-async function* requestsOf({ exchange, limits }: StreamContext): AsyncGenerator<Buffer> {
+async function* requestsOf({ exchange, allowance, limits }: StreamContext): AsyncGenerator<Buffer> {
   const isSingle = /^application\/json\s*(;|$)/i.test(exchange.request.headers["content-type"] ?? "");
   if (isSingle) {
-    yield await wholeBody(exchange.pieces(), limits.maxBodyBytes);
+    const collector = new BodyCollector(allowance);
+    for await (const piece of exchange.pieces()) collector.push(piece);
+    // From here on it is the request that takes room.
+    allowance.end();
+    yield collector.join();
     return;
   }
-  const lines = new LineSplitter(limits.maxBodyBytes);
+  const lines = new LineSplitter(limits.maxBodyBytes, allowance);
   for await (const piece of exchange.pieces()) yield* lines.push(piece);
   const last = lines.finish();
   if (last !== undefined) yield last;
 }
 
-async function wholeBody(pieces: AsyncIterable<Buffer>, maxBodyBytes: number): Promise<Buffer> {
-  const kept: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const piece of pieces) {
-    sizeBytes += piece.length;
-    if (sizeBytes > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
-    kept.push(piece);
-  }
-  return Buffer.concat(kept, sizeBytes);
-}
-
 /** The item that answers one request, whatever happens to it. Throws only what ends the stream. */
 async function answerItem(context: StreamContext, body: Buffer): Promise<Buffer> {
-  const { exchange, framing, route, stream, target } = context;
+  const { exchange, allowance, framing, route, stream, target } = context;
+  let takenBytes = 0;
   try {
+    allowance.take(body.length);
+    takenBytes = body.length;
     const { answer } = await asRequest(context, `${route.dialect.name}-stream`, (signal) =>
       stream.infer(target, (view) => route.dialect.prepare({ body, header: noHeader }, view), { signal }),
     );
@@ -63,6 +59,8 @@ async function answerItem(context: StreamContext, body: Buffer): Promise<Buffer>
     const error = ServingError.from(thrown);
     logInternal(context, error);
     return framing.frame(errorItem(error));
+  } finally {
+    allowance.giveBack(takenBytes);
   }
 }
 

@@ -114,6 +114,32 @@ describe("slow clients", () => {
   });
 });
 
+describe("clients that do not read", () => {
+  const large: Signature = { ...SIGNATURE, outputs: [{ name: "y", datatype: "FP32", shape: [2_000_000] }] };
+
+  test("are closed in time, and make room for others", async () => {
+    server = await startServer([{ name: "m", signature: large }], { limits: { sendTimeoutMs: 200 }, maxInFlight: 2 });
+    const clients = await Promise.all([RawClient.open(server.port), RawClient.open(server.port)]);
+    for (const client of clients) {
+      client.socket.pause();
+      client.write(post("/predict", BODY));
+    }
+    await eventually(() => codes().length === 2);
+    expect(codes()).toEqual(["Cancelled", "Cancelled"]);
+    expect(server.metrics.inFlightNow).toBe(0);
+    for (const client of clients) client[Symbol.dispose]();
+  });
+
+  test("are not those that read in time, though the answer does not go out at once", async () => {
+    server = await startServer([{ name: "m", signature: large }], { limits: { sendTimeoutMs: 5_000 } });
+    using client = await RawClient.open(server.port);
+    client.write(post("/predict", BODY));
+    client.write(post("/predict", BODY));
+    expect((await client.answer(2)).status).toBe(200);
+    expect(codes()).toEqual(["OK", "OK"]);
+  });
+});
+
 describe("requests that could be taken for two", () => {
   test.each([
     [

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -210,21 +210,26 @@ describe("a stream", () => {
     expect(items.map(({ id, code }) => id ?? code)).toEqual(["1", "PayloadTooLarge"]);
   });
 
-  test("waits for a client that does not read", async () => {
-    const big: Infer = (_inputs, outputs) =>
-      Promise.resolve(
-        outputs.map((name) => ({
-          name,
-          datatype: "FP32",
-          shape: [1, 20_000],
-          data: new Float32Array(20_000).fill(0.5),
-        })),
-      );
-    await start({}, big);
+  const big: Infer = (_inputs, outputs) =>
+    Promise.resolve(
+      outputs.map((name) => ({
+        name,
+        datatype: "FP32",
+        shape: [1, 20_000],
+        data: new Float32Array(20_000).fill(0.5),
+      })),
+    );
+  const askWithoutReading = (): Socket => {
     const socket = connect({ port: (server as TestServer).port, host: "127.0.0.1" });
     socket.on("error", () => undefined);
     const body = `${request(1, 1)}\n`.repeat(3_000);
     socket.write(`POST /v2/models/m/infer_stream HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    return socket;
+  };
+
+  test("waits for a client that does not read", async () => {
+    await start({}, big);
+    const socket = askWithoutReading();
     const count = (): number => server?.metrics.observed.length ?? 0;
     // It comes to a stop long before the end: what the sockets take, and the window.
     let seen = -1;
@@ -236,6 +241,30 @@ describe("a stream", () => {
     expect(count()).toBeLessThan(1_500);
     socket.destroy();
     await eventually(() => server?.servables.disposed === server?.servables.acquired);
+  });
+
+  test("of a client that does not read for too long is given up, and the version given back", async () => {
+    await start({ limits: { streamIdleTimeoutMs: 200 } }, big);
+    const socket = askWithoutReading();
+    await eventually(() => (server?.servables.acquired ?? 0) > 0);
+    await eventually(() => server?.servables.disposed === server?.servables.acquired);
+    expect(server?.metrics.observed.length).toBeLessThan(1_500);
+    socket.destroy();
+  });
+
+  test("takes its share of the memory for bodies while a line is not complete", async () => {
+    await start({ limits: { maxBodyBytes: 80_000, maxBufferedBytes: 100_000 } });
+    const first = new Conversation("/v2/models/m/infer_stream");
+    using second = new Conversation("/v2/models/m/infer_stream");
+    first.send("x".repeat(60_000));
+    await eventually(() => first.received.includes("\r\n\r\n"));
+    second.send("x".repeat(60_000));
+    await eventually(() => second.hasEnded);
+    expect(second.received).toContain('"code":"ResourceExhausted"');
+    first[Symbol.dispose]();
+    await eventually(() => server?.servables.disposed === 2);
+    const items = await itemsOf(await post("/v2/models/m/infer_stream", `${" ".repeat(70_000)}${request(1, 1)}`));
+    expect(items.map(({ id }) => id)).toEqual(["1"]);
   });
 
   test("of a client that goes away is given up, and the version given back", async () => {

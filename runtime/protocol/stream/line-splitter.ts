@@ -3,19 +3,32 @@ import { ServingError } from "../../errors.ts";
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 
+/** Memory that is shared with others. `take` throws ServingError (ResourceExhausted) if there is none left. */
+export interface LineRoom {
+  take(sizeBytes: number): void;
+  giveBack(sizeBytes: number): void;
+}
+
+const NOTHING = Buffer.alloc(0);
+
 /** Cuts a body that comes in pieces into its lines. Keeps no more than the line that is not complete yet. */
 export class LineSplitter {
   readonly #maxLineBytes: number;
-  #pieces: Buffer[] = [];
+  readonly #room: LineRoom;
+  /** The start of a line, in one buffer: tiny pieces, kept one by one, would cost many times their bytes. */
+  #kept: Buffer = NOTHING;
   #sizeBytes = 0;
 
-  constructor(maxLineBytes: number) {
+  /** What it keeps is taken from `room`, and given back with the line. */
+  constructor(maxLineBytes: number, room: LineRoom) {
     this.#maxLineBytes = maxLineBytes;
+    this.#room = room;
   }
 
   /**
    * The lines that end in this piece, without their ends; blank ones are left out. They may be views of it. Throws
-   * ServingError (PayloadTooLarge) for a line that is too long, after which nothing more can be read.
+   * ServingError: PayloadTooLarge for a line that is too long, ResourceExhausted if there is no room; after that nothing
+   * more can be read.
    */
   *push(piece: Buffer): Generator<Buffer> {
     let start = 0;
@@ -36,17 +49,26 @@ export class LineSplitter {
   }
 
   #keep(part: Buffer): void {
-    this.#sizeBytes += part.length;
-    if (this.#sizeBytes > this.#maxLineBytes) throw this.#tooLong();
-    this.#pieces.push(part);
+    const neededBytes = this.#sizeBytes + part.length;
+    if (neededBytes > this.#maxLineBytes) throw this.#tooLong();
+    if (neededBytes > this.#kept.length) {
+      const grownBytes = Math.min(this.#maxLineBytes, Math.max(neededBytes, this.#kept.length * 2));
+      this.#room.take(grownBytes - this.#kept.length);
+      const grown = Buffer.allocUnsafeSlow(grownBytes);
+      this.#kept.copy(grown, 0, 0, this.#sizeBytes);
+      this.#kept = grown;
+    }
+    part.copy(this.#kept, this.#sizeBytes);
+    this.#sizeBytes = neededBytes;
   }
 
   #complete(part: Buffer): Buffer {
     let line = part;
-    if (this.#pieces.length > 0) {
+    if (this.#sizeBytes > 0) {
       this.#keep(part);
-      line = Buffer.concat(this.#pieces, this.#sizeBytes);
-      this.#pieces = [];
+      line = this.#kept.subarray(0, this.#sizeBytes);
+      this.#room.giveBack(this.#kept.length);
+      this.#kept = NOTHING;
       this.#sizeBytes = 0;
     }
     if (line.length > this.#maxLineBytes) throw this.#tooLong();

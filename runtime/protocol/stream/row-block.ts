@@ -32,7 +32,7 @@ export class RowBlock {
 
   add(row: readonly TensorRow[]): void {
     this.#rows.push(row);
-    for (const { data, spec } of row) this.#sizeBytes += data.length * (DATATYPES[spec.datatype].sizeBytes ?? 32);
+    for (const { data, spec } of row) this.#sizeBytes += sizeOf(data, spec);
   }
 
   /** The inputs of all rows, or of the one at `index`. */
@@ -40,6 +40,15 @@ export class RowBlock {
     const rows = index === undefined ? this.#rows : this.#rows.slice(index, index + 1);
     return specs.map((spec, place) => gather(spec, rows, place));
   }
+}
+
+/** What a text costs beside its characters. */
+const TEXT_BYTES = 32;
+
+function sizeOf(data: TensorRow["data"], { datatype }: TensorSpec): number {
+  const { sizeBytes } = DATATYPES[datatype];
+  if (sizeBytes !== undefined) return data.length * sizeBytes;
+  return (data as readonly string[]).reduce((sum, text) => sum + text.length + TEXT_BYTES, 0);
 }
 
 function gather(spec: TensorSpec, rows: readonly (readonly TensorRow[])[], place: number): Tensor {

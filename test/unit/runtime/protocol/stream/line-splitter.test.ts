@@ -1,9 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LineSplitter } from "../../../../../runtime/protocol/stream/line-splitter.ts";
+import { LineSplitter, type LineRoom } from "../../../../../runtime/protocol/stream/line-splitter.ts";
 
-function split(pieces: readonly Buffer[], maxLineBytes = 1_000): string[] {
-  const splitter = new LineSplitter(maxLineBytes);
+const ENDLESS: LineRoom = { take: () => undefined, giveBack: () => undefined };
+
+function split(pieces: readonly Buffer[], maxLineBytes = 1_000, room = ENDLESS): string[] {
+  const splitter = new LineSplitter(maxLineBytes, room);
   const lines = pieces.flatMap((piece) => [...splitter.push(piece)].map(String));
   const last = splitter.finish();
   return last === undefined ? lines : [...lines, last.toString()];
@@ -39,6 +41,20 @@ describe("lines", () => {
       ).toThrow(expect.objectContaining({ code: "PayloadTooLarge" }));
     },
   );
+
+  test("take room as long as they are not complete, about as much as they have bytes", () => {
+    let takenBytes = 0;
+    let mostBytes = 0;
+    const room: LineRoom = {
+      take: (sizeBytes) => void (mostBytes = Math.max(mostBytes, (takenBytes += sizeBytes))),
+      giveBack: (sizeBytes) => void (takenBytes -= sizeBytes),
+    };
+    const bytes = Array.from({ length: 5_000 }, () => Buffer.from("x"));
+    expect(split([...bytes, Buffer.from("\ny")], 10_000, room)).toEqual(["x".repeat(5_000), "y"]);
+    expect(mostBytes).toBeGreaterThanOrEqual(5_000);
+    expect(mostBytes).toBeLessThanOrEqual(10_000);
+    expect(takenBytes).toBe(0);
+  });
 
   test("of the greatest length are taken", () => {
     expect(split([Buffer.from("xxxxx"), Buffer.from("xxxxx\n")], 10)).toEqual(["x".repeat(10)]);
