@@ -1,4 +1,5 @@
-import { loadWindow, scanWindow, WINDOW_BYTES, type WindowScan } from "./float-scan.ts";
+import { WINDOW_BYTES } from "./float-scan-code.ts";
+import { loadWindow, scanWindow, type WindowScan } from "./float-scan.ts";
 
 /**
  * The numbers that nearly all tensors consist of, read several times as fast as by the scanner: at most 18 digits, no

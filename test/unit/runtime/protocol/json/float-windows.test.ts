@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { WINDOW_BYTES } from "../../../../../runtime/protocol/json/float-scan.ts";
+import { WINDOW_BYTES } from "../../../../../runtime/protocol/json/float-scan-code.ts";
 import { JsonScanner } from "../../../../../runtime/protocol/json/json-scanner.ts";
 import { scanTensorData } from "../../../../../runtime/protocol/json/tensor-data.ts";
 
