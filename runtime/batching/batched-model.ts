@@ -8,7 +8,7 @@ import { BatchShape } from "./batch-shape.ts";
 import { answerAll, answerPiece, answerWhole, inputsOf } from "./batch-tensors.ts";
 import { planBatch } from "./plan-batch.ts";
 import { RequestQueue, type Batch, type Lane } from "./request-queue.ts";
-import { findMisfit, outputsOf } from "./run-outputs.ts";
+import { findMisfit, findUnlike, outputsOf } from "./run-outputs.ts";
 import { WaitingRequest } from "./waiting-request.ts";
 
 /** What is known of a model whose rows may be run together. */
@@ -202,11 +202,8 @@ class BatchedModel implements LoadedModel {
     const { lane, members, rows, piece } = batch;
     if (lane.costs === undefined) return () => answerWhole(batch, result);
     if (members.length > 1 || piece !== undefined) {
-      const misfit = findMisfit(result.outputs, rows);
-      if (misfit !== undefined)
-        this.#giveUpBatching(
-          `a run of ${rows} rows gave ${misfit.shape[0] ?? "no"} of output ${JSON.stringify(misfit.name)}`,
-        );
+      const why = whyUnbatched(batch, result);
+      if (why !== undefined) this.#giveUpBatching(why);
       if (this.#batching === undefined) {
         for (const member of members) if (piece === undefined || member.cut === piece.cut) this.#runAlone(member);
         return () => undefined;
@@ -256,6 +253,18 @@ function costsFor(key: string, batching: BatchKnowledge | undefined): BatchCosts
   for (const cost of batching.costs) costs.observe(cost);
   // Of other shapes it is only known where to begin.
   return key === batching.key ? costs : new BatchCosts(batching.maxRows, costs.bestRows);
+}
+
+/** What shows that the rows of a run do not stand for themselves; undefined if nothing does. */
+function whyUnbatched({ rows, piece }: Batch, { outputs }: InferenceResult): string | undefined {
+  const misfit = findMisfit(outputs, rows);
+  if (misfit !== undefined)
+    return `a run of ${rows} rows gave ${misfit.shape[0] ?? "no"} of output ${JSON.stringify(misfit.name)}`;
+  const other = piece?.cut.results.find((result) => result !== undefined);
+  const unlike = other === undefined ? undefined : findUnlike(outputs, other.outputs);
+  return unlike === undefined
+    ? undefined
+    : `rows of output ${JSON.stringify(unlike.name)} are of another shape in another run`;
 }
 
 /** Whether another run, without the one at fault, could succeed. */

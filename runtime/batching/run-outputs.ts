@@ -30,6 +30,11 @@ export function findMisfit(outputs: readonly Tensor[], rows: number): Tensor | u
   return outputs.find(({ shape }) => shape[0] !== rows);
 }
 
+/** The first output whose rows are of another shape than in another run; undefined if all are alike. */
+export function findUnlike(outputs: readonly Tensor[], others: readonly Tensor[]): Tensor | undefined {
+  return outputs.find(({ shape }, index) => !isSame(shape.slice(1), others[index]?.shape.slice(1) ?? []));
+}
+
 /** Rows of each output, as views. */
 export function viewOutputs(outputs: readonly Tensor[], fromRow: number, toRow: number): Tensor[] {
   const views: Tensor[] = [];
@@ -47,7 +52,7 @@ export function joinOutputs(parts: readonly (readonly Tensor[])[], rows: number)
   );
 }
 
-function isSame(left: readonly string[], right: readonly string[]): boolean {
+function isSame<T extends string | number>(left: readonly T[], right: readonly T[]): boolean {
   if (left === right) return true;
   if (left.length !== right.length) return false;
   for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;

@@ -373,6 +373,38 @@ describe("a model that joins rows after all", () => {
   });
 });
 
+test("a request whose pieces cannot be joined is answered by one run", async () => {
+  const ran: number[] = [];
+  // As many columns as there are rows in the run.
+  const square: LoadedModel = {
+    signature: {
+      inputs: [{ name: "x", datatype: "FP32", shape: [-1, 1] }],
+      outputs: [{ name: "y", datatype: "FP32", shape: [-1, -1] }],
+    },
+    execution: () => ({ placement: "ServingThread", instances: 1, intraOpThreads: 1, batching: undefined }),
+    infer: async ({ inputs }) => {
+      const rows = inputs[0]?.shape[0] ?? 0;
+      ran.push(rows);
+      const y: Tensor = { name: "y", datatype: "FP32", shape: [rows, rows], data: new Float32Array(rows * rows) };
+      return await Promise.resolve({ outputs: [y], timing: { queueMs: 0, computeMs: 1, batchSize: rows } });
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const unbatchable: string[] = [];
+  const model = createBatchedModel(square, {
+    limits: { maxBatchSize: 8, maxLatencyMs: 0, maxQueue: 100 },
+    batching: { ...BEST_AT_4, key: "" },
+    clock: new ManualClock(),
+    afterTurn: setImmediate,
+    onUnbatchable: (why) => unbatchable.push(why),
+  });
+  const x: Tensor = { name: "x", datatype: "FP32", shape: [6, 1], data: new Float32Array(6) };
+  const { outputs } = await model.infer({ inputs: [x], outputs: ["y"] }, new AbortController().signal);
+  expect(outputs[0]).toMatchObject({ shape: [6, 6], data: { length: 36 } });
+  expect(ran).toEqual([4, 2, 6]);
+  expect(unbatchable).toEqual(['rows of output "y" are of another shape in another run']);
+});
+
 describe("disposal", () => {
   test("lets runs end, rejects what waits and what comes later", async () => {
     const { engine, model, turn, ask } = setUp();
