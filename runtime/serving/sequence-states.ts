@@ -69,6 +69,8 @@ export class SequenceStates {
       await orAborted(before, signal);
     } catch (error) {
       end();
+      // As any that was used, so that those behind it, which were not, can be forgotten.
+      this.#settle({ ...position, isEnd: false }, sequence);
       throw error;
     }
     return {

@@ -101,6 +101,18 @@ describe("a sequence", () => {
     expect(await step(at("busy"))).toBe(5);
   });
 
+  test("is forgotten in time, also behind one whose request was given up", async () => {
+    const { states, clock, step } = setUp();
+    await step(at("first", { isStart: true }));
+    await step(at("second", { isStart: true }));
+    clock.nowMs = 500;
+    await expect(states.take(at("first"), ID, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
+    clock.nowMs = 1_001;
+    states.forgetIdle();
+    expect(states.size).toBe(1);
+    expect(await step(at("first"))).toBe(1);
+  });
+
   test("is forgotten with its version, and only with that", async () => {
     const { states, step } = setUp();
     await step(at("a", { isStart: true }));
