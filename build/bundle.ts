@@ -6,13 +6,13 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
-import { nativePackages } from "./native-packages.ts";
+import { nativePackages, withLibraryBeside, type NativePackage } from "./native-packages.ts";
 import { thirdPartyNotices } from "./third-party-notices.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const DIST = path.join(ROOT, "dist");
 
-/** What the images run: their entries, and the native packages that cannot be bundled. */
+/** What the images run: their entries, and the packages with native libraries. */
 const TARGETS = {
   operator: { entries: { operator: "operator/main.ts" }, native: [] },
   runtime: {
@@ -39,28 +39,47 @@ const workerFiles: Plugin = {
   },
 };
 
+/**
+ * To import node:http as a module runs all of its getters, one of which loads the whole HTTP client that is behind fetch:
+ * 40 ms and some megabytes, for nothing. To require it does not.
+ */
+const requiredHttp: Plugin = {
+  name: "required http",
+  setup(builder) {
+    builder.onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
+      kind === "import-statement" ? { path: "node:http", namespace: "required" } : undefined,
+    );
+    builder.onLoad({ filter: /.*/, namespace: "required" }, ({ path: name }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(name)});`,
+      loader: "js",
+    }));
+  },
+};
+
+/** The scripts of native packages are bundled, too: dozens of files take each thread a while to find. */
+function nativeLibraries(packages: readonly NativePackage[]): Plugin {
+  return {
+    name: "native libraries",
+    setup(builder) {
+      builder.onResolve({ filter: /\.node$/ }, ({ path: file }) => ({ path: file, external: true }));
+      for (const item of packages)
+        builder.onLoad({ filter: item.loader.file }, async ({ path: file }) => ({
+          contents: withLibraryBeside(await readFile(file, "utf8"), item),
+          loader: "js",
+        }));
+    },
+  };
+}
+
 const { values } = parseArgs({ options: { arch: { type: "string", default: process.arch } } });
 const architecture = nodeArchitecture(values.arch);
 for (const [name, target] of Object.entries(TARGETS)) {
   const startMs = performance.now();
   const output = path.join(DIST, name);
   await rm(output, { recursive: true, force: true });
-  const { metafile } = await build(
-    options(
-      target.entries,
-      output,
-      target.native.map((item) => item.name),
-    ),
-  );
-  for (const item of target.native) await item.copy(ROOT, path.join(output, "node_modules"), architecture);
-  await writeFile(
-    path.join(output, "THIRD-PARTY-NOTICES.txt"),
-    thirdPartyNotices(
-      ROOT,
-      metafile,
-      target.native.flatMap((item) => item.packages),
-    ),
-  );
+  const { metafile } = await build(options(target.entries, output, target.native));
+  for (const item of target.native) await item.copy(ROOT, output, architecture);
+  await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, metafile));
   await moveSourceMaps(output, path.join(DIST, "source-maps", name));
   console.log(
     `dist/${name}  ${sizes(metafile, Object.keys(target.entries))}  (${Math.round(performance.now() - startMs)} ms)`,
@@ -70,7 +89,7 @@ for (const [name, target] of Object.entries(TARGETS)) {
 function options(
   entries: Readonly<Record<string, string>>,
   output: string,
-  external: readonly string[],
+  native: readonly NativePackage[],
 ): BuildOptions & { metafile: true } {
   return {
     absWorkingDir: ROOT,
@@ -91,10 +110,9 @@ function options(
     legalComments: "none",
     sourcemap: "external",
     metafile: true,
-    external: [...external],
     banner: { js: BANNER },
     logLevel: "warning",
-    plugins: [workerFiles],
+    plugins: [workerFiles, requiredHttp, nativeLibraries(native)],
   };
 }
 

@@ -2,14 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Metafile } from "esbuild";
 
-/**
- * The licences of all packages in a bundle, which their authors ask to be kept with it. `root` is the project's folder,
- * `beside` names packages that lie beside the bundle.
- */
-export function thirdPartyNotices(root: string, metafile: Metafile, beside: readonly string[]): string {
+/** The licences of all packages in a bundle, which their authors ask to be kept with it. `root` is the project's folder. */
+export function thirdPartyNotices(root: string, metafile: Metafile): string {
   const bundled = Object.keys(metafile.inputs).flatMap((input) => packageFolder(input) ?? []);
-  const folders = new Set([...bundled, ...beside.map((name) => `node_modules/${name}`)]);
-  const notices = [...folders].toSorted().map((folder) => notice(path.join(root, folder)));
+  const notices = [...new Set(bundled)].toSorted().map((folder) => notice(path.join(root, folder)));
   return [...new Set(notices)].join(`\n${"-".repeat(80)}\n\n`);
 }
 
