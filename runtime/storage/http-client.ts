@@ -1,4 +1,4 @@
-import { Agent, buildConnector, type Dispatcher } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import type { NetworkGuard } from "./network-guard.ts";
 
 /** Limits of one request. All in milliseconds. */
@@ -36,14 +36,42 @@ export interface HttpClient extends AsyncDisposable {
   request(request: HttpClientRequest, signal: AbortSignal): Promise<HttpClientResponse>;
 }
 
-/** Makes a client with connections of its own. Certificates are checked against the process's authorities. */
+/**
+ * Makes a client with connections of its own. Certificates are checked against the process's authorities. Its library is
+ * loaded with the first request: a replica whose models lie on its own disk needs neither the time nor the memory.
+ */
 export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): HttpClient {
+  let opened: Promise<Agent> | undefined;
+  let isDisposed = false;
+  return {
+    request: async (request, signal) => {
+      const agent = await (opened ??= openAgent(guard, timeouts));
+      if (isDisposed) await agent.destroy();
+      const { statusCode, headers, body } = await agent.request({
+        origin: request.origin,
+        path: request.path,
+        method: request.method,
+        headers: { ...request.headers },
+        body: request.body ?? null,
+        signal,
+      });
+      return { status: statusCode, headers: joinHeaders(headers), body };
+    },
+    [Symbol.asyncDispose]: async () => {
+      isDisposed = true;
+      await (await opened)?.destroy();
+    },
+  };
+}
+
+async function openAgent(guard: NetworkGuard, timeouts: HttpTimeouts): Promise<Agent> {
+  const { Agent, buildConnector } = await import("undici");
   const connect = buildConnector({
     timeout: timeouts.connectMs,
     lookup: guard.lookup,
     allowH2: false,
   });
-  const agent = new Agent({
+  return new Agent({
     connect: (target, callback) => {
       // The lookup is not asked about hosts that are written as addresses.
       try {
@@ -58,20 +86,6 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
     keepAliveTimeout: 4_000,
     pipelining: 1,
   });
-  return {
-    request: async (request, signal) => {
-      const { statusCode, headers, body } = await agent.request({
-        origin: request.origin,
-        path: request.path,
-        method: request.method,
-        headers: { ...request.headers },
-        body: request.body ?? null,
-        signal,
-      });
-      return { status: statusCode, headers: joinHeaders(headers), body };
-    },
-    [Symbol.asyncDispose]: () => agent.destroy(),
-  };
 }
 
 function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
