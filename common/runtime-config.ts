@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * What a replica is told: the operator writes it into a ConfigMap, `lockstep serve` and a container that runs alone
