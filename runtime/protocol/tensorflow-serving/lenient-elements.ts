@@ -64,7 +64,7 @@ function floatReader(datatype: "FP16" | "FP32" | "FP64", isNullNan: boolean): El
     for (;;) {
       if (isArray && isSimple) {
         const data = sink.data as Float32Array | Float64Array;
-        scanner.position = passSimpleFloats(scanner.bytes, scanner.position, sink, data);
+        scanner.position = passSimpleFloats(scanner.bytes, scanner.position, sink, data, scanner.floats);
       }
       const word = passWord(scanner, isNullNan);
       if (word === undefined) readElement(scanner, sink, false);
