@@ -17,21 +17,50 @@ const BYTE_ORDER_MARK = Buffer.from("\ufeff");
  * numbers is one. Throws ServingError (InvalidArgument).
  */
 export function readCsv(body: Uint8Array, header: CsvHeader, target: Target): readonly Tensor[] {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  if (!isUtf8(bytes)) throw new ServingError("InvalidArgument", "body: expected CSV in UTF-8, got other bytes");
+  const bytes = bytesOf(body);
   const hasMark = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
   const csv = new CsvScanner(bytes, hasMark ? BYTE_ORDER_MARK.length : 0);
   if (!csv.hasRow()) throw noRows();
   const { plan, isHeader } = readHead({ bytes, csv }, header, target);
   if (isHeader && !csv.hasRow()) throw noRows();
-  return new CsvTable({ bytes, csv }, plan).read();
+  return new CsvTable({ bytes, csv }, columnsOf(plan)).read();
 }
 
-/** Whether a line has the names of columns, by the rule of {@link readCsv}. Throws ServingError (InvalidArgument). */
-export function isCsvHeader(line: Uint8Array, target: Target): boolean {
-  const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+/** What the columns of rows are that come one by one. */
+export interface CsvColumns {
+  readonly plan: TablePlan;
+  readonly datatypes: readonly Datatype[];
+}
+
+/**
+ * The columns whose names a line has, by the rule of {@link readCsv}; undefined if it has data. Throws ServingError
+ * (InvalidArgument).
+ */
+export function readCsvHeader(line: Uint8Array, target: Target): CsvColumns | undefined {
+  const bytes = bytesOf(line);
   const csv = new CsvScanner(bytes, 0);
-  return csv.hasRow() && readHead({ bytes, csv }, "detect", target).isHeader;
+  if (!csv.hasRow()) return undefined;
+  const { plan, isHeader } = readHead({ bytes, csv }, "detect", target);
+  return isHeader ? columnsOf(plan) : undefined;
+}
+
+/** Reads lines of such columns, without looking at the header again. Throws ServingError (InvalidArgument). */
+export function readCsvRows(lines: Uint8Array, columns: CsvColumns): readonly Tensor[] {
+  const bytes = bytesOf(lines);
+  const csv = new CsvScanner(bytes, 0);
+  if (!csv.hasRow()) throw noRows();
+  return new CsvTable({ bytes, csv }, columns).read();
+}
+
+function bytesOf(body: Uint8Array): Buffer {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  if (isUtf8(bytes)) return bytes;
+  throw new ServingError("InvalidArgument", "body: expected CSV in UTF-8, got other bytes");
+}
+
+function columnsOf(plan: TablePlan): CsvColumns {
+  const width = plan.kind === "matrix" ? plan.width : plan.inputs.length;
+  return { plan, datatypes: Array.from({ length: width }, (_, column) => datatypeOf(plan, column)) };
 }
 
 /** A body, and the walk through it. */
@@ -124,11 +153,10 @@ class CsvTable {
   readonly #scratch: Buffer = Buffer.alloc(SCRATCH_BYTES, BLANK);
   readonly #scratchScanner: JsonScanner;
 
-  constructor({ bytes, csv }: CsvBody, plan: TablePlan) {
-    const width = plan.kind === "matrix" ? plan.width : plan.inputs.length;
+  constructor({ bytes, csv }: CsvBody, { plan, datatypes }: CsvColumns) {
     this.#bytes = bytes;
     this.#csv = csv;
-    this.#datatypes = Array.from({ length: width }, (_, column) => datatypeOf(plan, column));
+    this.#datatypes = datatypes;
     this.#cells = new TableCells(plan, CELL_READERS);
     this.#areFloats = this.#cells.areFloats;
     this.#scanner = new JsonScanner(bytes);

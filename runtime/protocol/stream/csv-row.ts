@@ -1,10 +1,8 @@
 import type { ServableView } from "../../core/servable.ts";
 import type { Tensor, TensorSpec } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
-import { isCsvHeader, readCsv } from "../invocations/csv-request.ts";
+import { readCsv, readCsvHeader, readCsvRows, type CsvColumns } from "../invocations/csv-request.ts";
 import type { TensorRow } from "./row.ts";
-
-const LINE_FEED = Buffer.from("\n");
 
 /**
  * Makes a reader of rows that are lines of CSV: cells that together are the model's only input, or a cell for each
@@ -15,20 +13,16 @@ export function csvRowReader(
   servable: ServableView,
 ): (line: Buffer, specs: readonly TensorSpec[]) => TensorRow[] | undefined {
   const target = { signature: servable.signature, state: servable.state };
-  let head: Buffer | undefined;
+  let columns: CsvColumns | undefined;
   let isFirst = true;
   return (line, specs) => {
-    const isHeader = isFirst && isCsvHeader(line, target);
-    isFirst = false;
-    if (isHeader) {
-      // Lines are views of what has been received: this one is needed for longer.
-      head = Buffer.from(line);
-      return undefined;
+    if (isFirst) {
+      isFirst = false;
+      // Read once: a long one must not be paid for with each short row.
+      columns = readCsvHeader(line, target);
+      if (columns !== undefined) return undefined;
     }
-    const tensors =
-      head === undefined
-        ? readCsv(line, "absent", target)
-        : readCsv(Buffer.concat([head, LINE_FEED, line]), "present", target);
+    const tensors = columns === undefined ? readCsv(line, "absent", target) : readCsvRows(line, columns);
     return specs.map((spec) => rowOf(spec, tensors));
   };
 }
