@@ -20,6 +20,12 @@ export interface SupervisorOptions extends PrepareModelOptions {
   readonly report: (event: ManagerEvent) => void;
 }
 
+/**
+ * A version that is to go waits so long for its last requests, in ms, or longer if they may take longer. Whoever has a
+ * handle after that, such as a stream without end, finds the model gone: no client keeps other versions from being loaded.
+ */
+const HANDLES_TIMEOUT_MS = 300_000;
+
 type Listing =
   | { readonly kind: "done" }
   /** To be done, again, from `dueAtMs` on. */
@@ -247,13 +253,21 @@ export class ModelSupervisor {
     this.#activate();
     if (version.state.kind === "quiescing") {
       this.#options.report({ kind: "unloading", id, handles: version.handles });
-      await version.waitForHandles();
+      await this.#waitForHandles(version);
       version.step({ kind: "drained" });
       await version.unload();
       version.step({ kind: "unloaded" });
       this.#options.report({ kind: "unloaded", id });
     }
     this.#versions.delete(number);
+  }
+
+  async #waitForHandles(version: ServableVersion): Promise<void> {
+    const { clock, warmupTimeoutMs } = this.#options;
+    const returned = new AbortController();
+    const late = clock.wait(Math.max(HANDLES_TIMEOUT_MS, warmupTimeoutMs), returned.signal);
+    await Promise.race([version.waitForHandles(), late]);
+    returned.abort();
   }
 
   #activate(): void {

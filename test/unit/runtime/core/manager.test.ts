@@ -279,6 +279,26 @@ describe("requests", () => {
     expect(stateOf(manager)).toEqual([]);
     expect(kindsOf(events).slice(-2)).toEqual(["unloading", "unloaded"]);
   });
+
+  test("that are never returned do not keep other versions from being loaded", async () => {
+    const { manager, repository, engine, clock } = setUp({ policy: { kind: "latest", count: 2 } });
+    repository.versions = [1, 2];
+    repository.fetchErrors.set(2, new ReplicaFailureError("StorageUnreachable", "away"));
+    manager.start();
+    await settle();
+    using endless = manager.acquire("digits");
+    repository.versions = [1, 3, 4];
+    await clock.advance(60_000);
+    expect(stateOf(manager)).toEqual(["1 quiescing", "3 new", "4 ready"]);
+    expect(engine.disposed).toEqual([]);
+    await clock.advance(300_000);
+    expect(stateOf(manager)).toEqual(["3 ready", "4 ready"]);
+    expect(engine.disposed).toEqual(["/models/1"]);
+    const request = { inputs: [], outputs: ["output"] };
+    await expect(endless.model.infer(request, new AbortController().signal)).rejects.toMatchObject({
+      code: "Unavailable",
+    });
+  });
 });
 
 describe("failures", () => {
