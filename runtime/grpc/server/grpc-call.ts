@@ -2,9 +2,18 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
-import { answerEncodingOf, compressFrame, decompress, encodingOf, sealFrame, type Encoding } from "./compression.ts";
+import {
+  ACCEPTED_ENCODINGS,
+  answerEncodingOf,
+  compressFrame,
+  decompress,
+  encodingOf,
+  sealFrame,
+  type Encoding,
+} from "./compression.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { MessageReader, type ReceivedMessage } from "./message-reader.ts";
+import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
 import { parseTimeout, requestIdFrom, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
@@ -35,7 +44,7 @@ export interface CallHost {
 }
 
 /** One call, from its headers until its status is written or cannot be. Begins with {@link start}. */
-export class GrpcCall implements StreamContext {
+export class GrpcCall implements StreamContext, StreamListener {
   readonly requestId: string;
   readonly startMs: number = performance.now();
   readonly method: Method;
@@ -45,8 +54,9 @@ export class GrpcCall implements StreamContext {
   readonly #headers: IncomingHttpHeaders;
   readonly #controller = new AbortController();
   readonly #reader: MessageReader;
-  readonly #listeners: ((code: RequestCode) => void)[] = [];
-  #metadata: Record<string, string>;
+  #onOver: ((code: RequestCode) => void) | undefined;
+  /** Headers of the answer, as far as they are known. */
+  readonly #answerHeaders: Record<string, string | number>;
   #timer: NodeJS.Timeout | undefined;
   /** The client's own limit, from the call's start. */
   #timeoutMs: number | undefined;
@@ -70,16 +80,13 @@ export class GrpcCall implements StreamContext {
     this.#headers = headers;
     this.method = method;
     this.requestId = requestIdFrom(headers["x-request-id"]);
-    this.#metadata = { "x-request-id": this.requestId };
+    this.#answerHeaders = { ":status": 200, "content-type": CONTENT_TYPE, "x-request-id": this.requestId };
     this.#reader = new MessageReader(method.maxMessageBytes ?? host.maxMessageBytes, host.budget);
   }
 
   /** Begins to read. */
   start(): void {
-    const stream = this.#stream;
-    // A client that goes away is no error of ours; `close` follows.
-    stream.on("error", () => undefined);
-    stream.on("close", () => this.#close());
+    listenTo(this.#stream, this);
     try {
       this.#encoding = encodingOf(this.header("grpc-encoding"));
       this.#answerEncoding = answerEncodingOf(this.#encoding, this.header("grpc-accept-encoding"));
@@ -89,8 +96,6 @@ export class GrpcCall implements StreamContext {
       this.fail(error);
       return;
     }
-    stream.on("data", (piece: Buffer) => this.#onData(piece));
-    stream.on("end", () => this.#onEnd());
     if (this.method.kind === "stream") void this.#runStream(this.method.run);
   }
 
@@ -104,7 +109,7 @@ export class GrpcCall implements StreamContext {
   }
 
   addMetadata(metadata: Metadata): void {
-    Object.assign(this.#metadata, metadata);
+    Object.assign(this.#answerHeaders, metadata);
   }
 
   take(sizeBytes: number): void {
@@ -112,8 +117,8 @@ export class GrpcCall implements StreamContext {
     this.#takenBytes += sizeBytes;
   }
 
-  onEnd(listener: (code: RequestCode) => void): void {
-    this.#listeners.push(listener);
+  onOver(listener: (code: RequestCode) => void): void {
+    this.#onOver = listener;
   }
 
   /** For how long, in ms, a message has been on its way; 0 if none is. */
@@ -184,19 +189,13 @@ export class GrpcCall implements StreamContext {
       this.#stream.end();
     } else {
       const isEncoding = error.code === "Unimplemented" && this.header("grpc-encoding") !== undefined;
-      const headers = {
-        ":status": 200,
-        "content-type": CONTENT_TYPE,
-        ...this.#metadata,
-        ...status,
-        ...(isEncoding && { "grpc-accept-encoding": "identity,deflate,gzip" }),
-      };
-      this.#stream.respond(headers, WITHOUT_MESSAGE);
+      this.addMetadata(isEncoding ? { ...status, "grpc-accept-encoding": ACCEPTED_ENCODINGS } : status);
+      this.#stream.respond(this.#answerHeaders, WITHOUT_MESSAGE);
     }
     this.#stopReading();
   }
 
-  #onData(piece: Buffer): void {
+  onData(piece: Buffer): void {
     this.#host.onSign(this);
     if (this.#isAnswered) return;
     try {
@@ -216,7 +215,11 @@ export class GrpcCall implements StreamContext {
     this.#wake();
   }
 
-  #onEnd(): void {
+  trailers(): Record<string, string> {
+    return this.#trailers;
+  }
+
+  onEnd(): void {
     this.#hasEnded = true;
     this.#receivingSinceMs = undefined;
     if (this.#isAnswered) return;
@@ -300,16 +303,8 @@ export class GrpcCall implements StreamContext {
 
   #sendHeaders(): void {
     if (this.#stream.headersSent) return;
-    const headers: Record<string, string | number> = {
-      ":status": 200,
-      "content-type": CONTENT_TYPE,
-      ...this.#metadata,
-    };
-    if (this.#answerEncoding !== undefined) headers["grpc-encoding"] = this.#answerEncoding;
-    this.#stream.respond(headers, WITH_TRAILERS);
-    this.#stream.on("wantTrailers", () => {
-      this.#stream.sendTrailers(this.#trailers);
-    });
+    if (this.#answerEncoding !== undefined) this.#answerHeaders["grpc-encoding"] = this.#answerEncoding;
+    this.#stream.respond(this.#answerHeaders, WITH_TRAILERS);
   }
 
   /** The status is decided. */
@@ -323,7 +318,7 @@ export class GrpcCall implements StreamContext {
     if (!this.#hasEnded) discardRest(this.#stream);
   }
 
-  #close(): void {
+  onClose(): void {
     this.#stopClock();
     this.#isOver = true;
     if (!this.#isAnswered || (!this.#stream.writableFinished && this.#code === "OK")) this.#code = "Cancelled";
@@ -332,7 +327,7 @@ export class GrpcCall implements StreamContext {
     this.#wake();
     this.#reader.discard();
     this.#host.budget.giveBack(this.#takenBytes);
-    for (const listener of this.#listeners) listener(this.#code);
+    this.#onOver?.(this.#code);
     this.#host.onEnd(this);
   }
 }

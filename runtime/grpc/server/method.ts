@@ -15,8 +15,8 @@ export interface CallContext {
   addMetadata(metadata: Metadata): void;
   /** Takes memory from what all requests may have, until the call is over. Throws ServingError (ResourceExhausted). */
   take(sizeBytes: number): void;
-  /** Calls back once, when the call is over: its status is written, or cannot be. */
-  onEnd(listener: (code: RequestCode) => void): void;
+  /** Sets who is told, once, when the call is over: its status is written, or cannot be. */
+  onOver(listener: (code: RequestCode) => void): void;
 }
 
 /** A call whose messages come and go one by one. */
