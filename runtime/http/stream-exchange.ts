@@ -109,6 +109,8 @@ export class StreamExchange {
       const timer = setTimeout(() => this.response.destroy(), this.#limits.sendTimeoutMs).unref();
       this.response.once("close", () => clearTimeout(timer));
     }
+    // What is thrown away must not be gathered by a decompressor that nobody reads.
+    this.request.unpipe();
     if (this.request.complete || this.request.destroyed) return;
     await discardBody(this.request, this.#limits.lingerMs);
     if (!this.request.complete) this.request.destroy();

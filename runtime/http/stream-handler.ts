@@ -4,6 +4,7 @@ import type { InferenceRoute } from "../protocol/dialect.ts";
 import { csvRowReader } from "../protocol/stream/csv-row.ts";
 import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
+import { quoteName } from "../protocol/wording.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { BodyAllowance } from "./request-body.ts";
@@ -66,13 +67,16 @@ export class StreamHandler {
   }
 
   async #run(exchange: Exchange, route: InferenceRoute): Promise<void> {
+    const startMs = performance.now();
     const requestId = requestIdOf(exchange.request.headers);
     using stream = this.#options.path.openStream();
     let begun: { readonly context: StreamContext; readonly firstRow: number } | undefined;
     try {
       begun = this.#begin(exchange, route, stream, requestId);
     } catch (thrown) {
-      const answer = errorAnswer(ServingError.from(thrown), { "x-request-id": requestId }, route.dialect.writeError);
+      const error = ServingError.from(thrown);
+      this.#noteRefusal(route, error, { requestId, startMs });
+      const answer = errorAnswer(error, { "x-request-id": requestId }, route.dialect.writeError);
       const options = {
         isLast: this.#isDraining(),
         lingerMs: this.#limits.lingerMs,
@@ -93,6 +97,19 @@ export class StreamHandler {
     } finally {
       allowance.end();
     }
+  }
+
+  /** A stream that does not begin is counted as one request. */
+  #noteRefusal(
+    { model = "", dialect, mode }: InferenceRoute,
+    error: ServingError,
+    { requestId, startMs }: { readonly requestId: string; readonly startMs: number },
+  ): void {
+    const protocol = `${dialect.name}-${mode === "batch" ? "batch" : "stream"}`;
+    const durationMs = performance.now() - startMs;
+    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code: error.code, durationMs });
+    if (error.code !== "Internal") return;
+    this.#options.logger.error({ requestId, model: quoteName(model), err: error.cause ?? error }, "request failed");
   }
 
   /** Checks what can be checked before the body is read, and sends the head. Throws ServingError. */

@@ -201,7 +201,16 @@ describe("a stream", () => {
     expect((await post("/v2/models/m/versions/9/infer_stream", "")).status).toBe(404);
     expect((await post("/v2/models/m/infer_stream", "", { "content-type": "text/csv" })).status).toBe(415);
     expect((await post("/v2/models/m/infer_stream", "", { "content-encoding": "br" })).status).toBe(415);
+    expect((await post("/v2/models/m/infer_batch?offset=x", "")).status).toBe(400);
     expect((await post("/v2/models/m/infer_stream", "")).status).toBe(200);
+    const counted = server?.metrics.observed.map(({ model, protocol, code }) => `${model} ${protocol} ${code}`);
+    expect(counted).toEqual([
+      "other v2-stream NotFound",
+      "m v2-stream NotFound",
+      "m v2-stream UnsupportedMediaType",
+      "m v2-stream UnsupportedMediaType",
+      "m v2-batch InvalidArgument",
+    ]);
   });
 
   test("ends with an error when a line is too long, after what came before it is answered", async () => {
