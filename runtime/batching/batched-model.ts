@@ -20,6 +20,7 @@ export interface BatchKnowledge {
   readonly costs: readonly RunCost[];
 }
 
+/** How requests are queued and run together. */
 export interface BatchedModelOptions {
   readonly limits: BatcherConfig;
   /** Undefined: requests are run one by one. */

@@ -25,6 +25,7 @@ export interface QueueSnapshot<L extends LaneSnapshot> {
   readonly lastInteractiveMs: number;
 }
 
+/** What a plan must keep to. */
 export interface BatchLimits {
   /** Runs that proceed at the same time. */
   readonly instances: number;

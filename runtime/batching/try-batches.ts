@@ -14,6 +14,7 @@ export type BatchTrial =
   /** Rows must not be run together. */
   | { readonly kind: "unbatchable"; readonly why: string };
 
+/** How, and how long, batches are tried. */
 export interface BatchTrialOptions {
   readonly signature: Signature;
   readonly maxBatchSize: number;

@@ -13,6 +13,7 @@ export interface Cut {
   missing: number;
 }
 
+/** A request as it came, and whom to tell of its end. */
 export interface WaitingRequestOptions {
   readonly request: InferenceRequest;
   readonly signal: AbortSignal;

@@ -10,6 +10,7 @@ import { retryDelayMs } from "./retry-delay.ts";
 import { ServableVersion } from "./servable-version.ts";
 import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
 
+/** What a supervisor works with: its model's configuration and files, an engine, and what time and chance are. */
 export interface SupervisorOptions extends PrepareModelOptions {
   readonly repository: ModelRepository;
   readonly engine: InferenceEngine;

@@ -6,6 +6,7 @@ import type { LoadedModel, ServableView } from "./servable.ts";
 import type { Tensor } from "./tensor.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** What making a model ready depends on, beside the model. */
 export interface PrepareModelOptions {
   readonly config: ModelConfig;
   readonly clock: Clock;

@@ -48,6 +48,7 @@ export interface ModelExecution {
   readonly batching: BatchingDescription | undefined;
 }
 
+/** How rows of requests are run together. */
 export interface BatchingDescription {
   /** As configured. */
   readonly maxBatchSize: number;

@@ -7,6 +7,7 @@ import type { InferenceResult, LoadedModel } from "./servable.ts";
 import { hasChosenLengths, SYNTHETIC_LENGTHS, syntheticInputs, variedInputs } from "./synthetic-request.ts";
 import type { Signature, Tensor } from "./tensor.ts";
 
+/** How a model is warmed up, and for how long at most. */
 export interface WarmUpOptions {
   /** How often each request is made, and each size of a batch; 0 skips all of it. */
   readonly iterations: number;
@@ -21,6 +22,7 @@ export interface WarmUpOptions {
   readonly clock: Clock;
 }
 
+/** What the warm-up has shown of a model that answers. */
 export type WarmUpOutcome =
   | BatchTrial
   /** Signature, configuration or a skipped warm-up say that requests are run one by one. */

@@ -10,6 +10,7 @@ import type { Exchange } from "./inference-handler.ts";
 /** Between two signs of life to a client that reads events. */
 const HEARTBEAT_MS = 15_000;
 
+/** Bounds on the time that the client of a stream may take. */
 export interface StreamLimits {
   /** How long the client may send nothing, or read nothing, in ms. */
   readonly idleTimeoutMs: number;

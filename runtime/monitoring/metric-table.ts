@@ -140,4 +140,5 @@ export const RUNTIME_METRICS = {
   },
 } as const satisfies Record<string, MetricSpec>;
 
+/** What a metric is called in the code. */
 export type MetricKey = keyof typeof RUNTIME_METRICS;

@@ -41,6 +41,7 @@ export type InferenceObservation =
       readonly encodeMs: number;
     };
 
+/** What the protocols may read of the statistics. */
 export interface ModelStatisticsReader {
   /** Undefined for a version that nothing has happened to. */
   of(id: ServableId): VersionStatistics | undefined;

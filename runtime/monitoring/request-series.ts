@@ -44,6 +44,7 @@ export class RequestSeries {
   }
 }
 
+/** The labels of a request, but for its outcome. */
 export interface SeriesLabels {
   readonly model: string;
   readonly version: string;

@@ -22,6 +22,7 @@ const ZEROED_PROTOCOLS = ["v2", "predict"];
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const SPECS: readonly (readonly [string, MetricSpec])[] = Object.entries(RUNTIME_METRICS);
 
+/** What the metrics know of the replica before anything happens. */
 export interface RuntimeMetricsOptions {
   /** Names of the models that the replica was told to serve. */
   readonly models: readonly string[];

@@ -17,11 +17,13 @@ export interface InferRequest {
   readonly outputs: readonly RequestedOutput[] | undefined;
 }
 
+/** An input as a request has it. */
 export interface InputTensor {
   readonly tensor: Tensor;
   readonly parameters: Parameters;
 }
 
+/** An output that a request asks for by its name. */
 export interface RequestedOutput {
   readonly name: string;
   readonly parameters: Parameters;

@@ -26,6 +26,7 @@ export interface RestRequest {
   readonly body: Uint8Array;
 }
 
+/** An answer to a call that is not inference. */
 export interface RestAnswer extends WireAnswer {
   readonly status: number;
 }

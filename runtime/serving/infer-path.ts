@@ -52,6 +52,7 @@ export type PreparedRequestOf<T> = Omit<PreparedRequest, "writeAnswer"> & {
 /** Reads a request for the version that will answer it. What it throws is the request's outcome. */
 export type Prepare<T> = (servable: ServableView) => PreparedRequestOf<T>;
 
+/** What the way of a request needs of the rest of the replica. */
 export interface InferPathOptions {
   readonly servables: Servables;
   readonly statistics: ModelStatistics;
