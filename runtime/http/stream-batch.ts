@@ -32,7 +32,7 @@ export async function answerBatch(
   firstRow: number,
   readLine: ReadLine = readRow,
 ): Promise<void> {
-  const { exchange, allowance, limits, servable } = context;
+  const { exchange, allowance, ending, limits, servable } = context;
   const specs = rowInputs(servable);
   const answers = new OrderedAnswers(BLOCKS_AT_A_TIME, (answer) => exchange.write(answer));
   const lines = new LineSplitter(limits.maxBodyBytes, allowance);
@@ -73,17 +73,18 @@ export async function answerBatch(
   };
 
   try {
-    for await (const piece of exchange.pieces()) {
+    for await (const piece of exchange.pieces(ending)) {
       for (const line of lines.push(piece)) await take(line);
       // Nobody knows when more comes.
       await flush();
-      if (context.ending.aborted) {
-        throw new ServingError("Unavailable", `the replica stops: go on with another one at offset=${row}`);
-      }
+      if (!exchange.request.complete) ending.throwIfAborted();
     }
     const last = lines.finish();
     if (last !== undefined) await take(last);
     await flush();
+  } catch (error) {
+    if (!ending.aborted || error !== ending.reason) throw error;
+    throw new ServingError("Unavailable", `the replica stops: go on with another one at offset=${row}`);
   } finally {
     await answers.done();
   }

@@ -9,6 +9,8 @@ import type { Exchange } from "./inference-handler.ts";
 
 /** Between two signs of life to a client that reads events. */
 const HEARTBEAT_MS = 15_000;
+/** How long more is waited for when the reading should come to an end. */
+const ENDING_MS = 250;
 
 /** Bounds on the time that the client of a stream may take. */
 export interface StreamLimits {
@@ -84,14 +86,14 @@ export class StreamExchange {
   /**
    * The pieces of the body, decompressed. Reads no further than they are asked for. Throws ServingError: RequestTimeout if
    * none comes for too long, Cancelled if the client goes away, InvalidArgument if it cannot be decompressed, or the
-   * reason of {@link signal}.
+   * reason of {@link signal}; or, when `ending` has aborted and nothing comes for a moment, its reason.
    */
-  async *pieces(): AsyncGenerator<Buffer> {
+  async *pieces(ending?: AbortSignal): AsyncGenerator<Buffer> {
     const source = this.#decompressed();
     const pieces = source.iterator({ destroyOnReturn: false });
     try {
       for (;;) {
-        const next = await this.#orTimedOut(pieces.next());
+        const next = await this.#orTimedOut(pieces.next(), ending);
         if (next.done === true) return;
         yield next.value as Buffer;
       }
@@ -129,14 +131,20 @@ export class StreamExchange {
     return this.request.pipe(unzip);
   }
 
-  async #orTimedOut<T>(work: Promise<T>): Promise<T> {
+  async #orTimedOut<T>(work: Promise<T>, ending?: AbortSignal): Promise<T> {
     const { idleTimeoutMs } = this.#limits;
     const given = Promise.withResolvers<never>();
     const stop = (): void => given.reject(this.signal.reason);
+    let endingTimer: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      endingTimer = setTimeout(() => given.reject(ending?.reason), ENDING_MS);
+    };
     const timer = setTimeout(() => {
       given.reject(new ServingError("RequestTimeout", `stream: expected more within ${idleTimeoutMs} ms, got nothing`));
     }, idleTimeoutMs);
     this.signal.addEventListener("abort", stop, { once: true });
+    if (ending?.aborted === true) end();
+    else ending?.addEventListener("abort", end, { once: true });
     try {
       this.signal.throwIfAborted();
       return await Promise.race([work, given.promise]);
@@ -145,6 +153,8 @@ export class StreamExchange {
     } finally {
       clearTimeout(timer);
       this.signal.removeEventListener("abort", stop);
+      clearTimeout(endingTimer);
+      ending?.removeEventListener("abort", end);
       work.catch(() => undefined);
     }
   }

@@ -58,7 +58,7 @@ export class StreamHandler {
 
   /** Lets batches end where they are, for another replica to go on with; streams go on. */
   beginDrain(): void {
-    this.#ending.abort();
+    this.#ending.abort(new ServingError("Unavailable", "the replica stops"));
   }
 
   /** Ends all exchanges. */
