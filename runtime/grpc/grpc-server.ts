@@ -13,8 +13,8 @@ import { modelService, predictionService } from "./services/tensorflow-service.t
 /** What the server of the port for gRPC needs of the rest of the replica. */
 export interface GrpcServerOptions extends ServiceOptions {
   readonly logger: Logger;
-  /** Bytes of messages in memory, of all calls together. Default 8 x maxMessageBytes. */
-  readonly maxBufferedBytes?: number;
+  /** Memory for messages, where servers of other protocols share it. Default: one of 8 x maxMessageBytes, for this server. */
+  readonly budget?: BodyBudget;
   /** Gives numbers from 0 to 1. Default: Math.random. */
   readonly random?: () => number;
   readonly limits?: Partial<GrpcLimits>;
@@ -60,7 +60,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     ),
     limits,
     requestTimeoutMs: options.requestTimeoutMs,
-    budget: new BodyBudget(options.maxBufferedBytes ?? 8 * limits.maxMessageBytes),
+    budget: options.budget ?? new BodyBudget(8 * limits.maxMessageBytes),
     logger: options.logger,
     random: options.random ?? Math.random,
   });

@@ -138,6 +138,32 @@ describe("a stream of requests", () => {
     expect(most).toBe(4);
   });
 
+  test("waits for a client that does not read, and goes on with it", async () => {
+    const { address, metrics } = await startGrpcServer([rows], { limits: { maxStreamItems: 4 } });
+    const stream = new GrpcClient(address).open("ModelStreamInfer");
+    stream.call.pause();
+    const large = (index: number) =>
+      rowsRequest(
+        Array.from({ length: 40_000 }, () => index),
+        { id: String(index) },
+      );
+    for (let index = 0; index < 60; index++) stream.send(large(index));
+    stream.call.end();
+    // Less than all is worked on while nobody reads: what windows and buffers take, and four more.
+    await eventually(() => metrics.observed.length >= 4);
+    for (let seen = 0; seen < metrics.observed.length; ) {
+      seen = metrics.observed.length;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(metrics.observed.length).toBeLessThan(60);
+    stream.call.resume();
+    const answers = (await stream.received(60)) as unknown as readonly Answer[];
+    expect(answers.map((answer) => answer.infer_response?.id)).toEqual(
+      Array.from({ length: 60 }, (_, index) => String(index)),
+    );
+    expect(await stream.ended).toMatchObject({ code: Code.OK });
+  });
+
   test("is cut off from the model when its client cancels", async () => {
     let aborted = 0;
     const never: Infer = (_inputs, _outputs, signal) =>

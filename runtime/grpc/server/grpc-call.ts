@@ -64,6 +64,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   #answerEncoding: Encoding | undefined;
   readonly #waiting: ReceivedMessage[] = [];
   #onMessage: (() => void) | undefined;
+  #onRoom: (() => void) | undefined;
   /** When the message that is still coming began to; undefined while none is awaited. */
   #receivingSinceMs: number | undefined = this.startMs;
   #hasEnded = false;
@@ -171,8 +172,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#sendHeaders();
     if (this.#stream.write(encoded)) return;
     await new Promise<void>((resolve) => {
-      this.#stream.once("drain", resolve);
-      this.#stream.once("close", resolve);
+      this.#onRoom = resolve;
     });
   }
 
@@ -213,6 +213,12 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#receivingSinceMs = this.#reader.isWithin ? (this.#receivingSinceMs ?? performance.now()) : undefined;
     if (this.#waiting.length >= MAX_WAITING) this.#stream.pause();
     this.#wake();
+  }
+
+  onDrain(): void {
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
   }
 
   trailers(): Record<string, string> {
@@ -325,6 +331,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (!this.#controller.signal.aborted && this.#code !== "OK")
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
     this.#wake();
+    this.onDrain();
     this.#reader.discard();
     this.#host.budget.giveBack(this.#takenBytes);
     this.#onOver?.(this.#code);

@@ -6,6 +6,8 @@ export interface StreamListener {
   onEnd(): void;
   /** What is sent behind the last message. */
   trailers(): Record<string, string>;
+  /** There is room for more after a write that filled the buffer. */
+  onDrain(): void;
   /** The stream is over, well or not. The last call. */
   onClose(): void;
 }
@@ -23,7 +25,8 @@ interface HeardStream extends ServerHttp2Stream {
 export function listenTo(stream: ServerHttp2Stream, listener: StreamListener): void {
   const heard: HeardStream = stream;
   heard[LISTENER] = listener;
-  heard.on("error", ignore).on("data", onData).on("end", onEnd).on("wantTrailers", onWantTrailers).on("close", onClose);
+  heard.on("error", ignore).on("data", onData).on("end", onEnd).on("drain", onDrain);
+  heard.on("wantTrailers", onWantTrailers).on("close", onClose);
 }
 
 /** A client that goes away is no error of ours; `close` follows. */
@@ -37,6 +40,10 @@ function onData(this: HeardStream, piece: Buffer): void {
 
 function onEnd(this: HeardStream): void {
   this[LISTENER]?.onEnd();
+}
+
+function onDrain(this: HeardStream): void {
+  this[LISTENER]?.onDrain();
 }
 
 function onWantTrailers(this: HeardStream): void {
