@@ -14,7 +14,9 @@ import { createGrpcServer } from "./grpc/grpc-server.ts";
 import type { GrpcServer } from "./grpc/server/grpc-server.ts";
 import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
+import { BodyBudget } from "./serving/body-budget.ts";
 import { InferPath } from "./serving/infer-path.ts";
+import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
@@ -176,15 +178,17 @@ function assemble(options: ReplicaOptions): Parts {
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,
   };
-  const http = createHttpServer({ ...serving, metricsPages: metrics, limits: httpLimitsOf(options.process) });
-  const { maxBufferedBytes } = httpLimitsOf(options.process);
+  const limits = completeHttpLimits(httpLimitsOf(options.process));
+  // Bodies have one bound, whichever protocol they come by.
+  const budget = new BodyBudget(limits.maxBufferedBytes);
+  const http = createHttpServer({ ...serving, metricsPages: metrics, limits, budget });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
       ? undefined
       : createGrpcServer({
           ...serving,
           limits: grpcLimitsOf(options.process),
-          ...(maxBufferedBytes !== undefined && { maxBufferedBytes }),
+          budget,
         });
   return {
     manager,

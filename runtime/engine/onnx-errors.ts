@@ -112,7 +112,7 @@ export function loadFailureOf(text: string): ReplicaFailureError {
 
 /** Operators' complaints that are about what the request brought, not about the model. */
 const MISFIT =
-  /cannot be reshaped|broadcast|dimension mismatch|incompatible dimensions|shape mismatch|mismatched|out of (data )?bounds|out of range|must be within the inclusive range|invalid (input )?shape|Size\(\) must be >= 0|same shape|dimensions? .*match/i;
+  /cannot be reshaped|broadcast|dimension mismatch|incompatible dimensions|shape mismatch|mismatched|out of (data )?bounds|out of range|must be within the inclusive range|invalid (input )?shape|Size\(\) must be >= 0|same shape|dimensions? .*match|reflect.*axis length|to pad dimension|(?:pre|post)-pad|must have (?:shape|\d+ dimensions)/i;
 
 /**
  * The error behind an error of onnxruntime while it ran. Texts of operators are not passed on: they hold elements

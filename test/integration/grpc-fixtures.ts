@@ -20,6 +20,7 @@ import type { GrpcLimits } from "../../runtime/grpc/server/grpc-limits.ts";
 import type { GrpcServer } from "../../runtime/grpc/server/grpc-server.ts";
 import { ModelStatistics } from "../../runtime/monitoring/model-statistics.ts";
 import { Admission } from "../../runtime/serving/admission.ts";
+import { BodyBudget } from "../../runtime/serving/body-budget.ts";
 import { InferPath } from "../../runtime/serving/infer-path.ts";
 import { echo, FakeServables, RecordingMetrics, type FakeModel } from "./http-fixtures.ts";
 
@@ -75,7 +76,7 @@ export async function startGrpcServer(
     version: "1.2.3",
     requestTimeoutMs,
     limits: { checkIntervalMs: 20, ...limits },
-    ...(maxBufferedBytes !== undefined && { maxBufferedBytes }),
+    ...(maxBufferedBytes !== undefined && { budget: new BodyBudget(maxBufferedBytes) }),
   });
   const { port } = await server.listen("127.0.0.1", 0);
   onTestFinished(() => server.close(0));
