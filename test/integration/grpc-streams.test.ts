@@ -151,7 +151,7 @@ describe("a stream of requests", () => {
     stream.call.end();
     // Less than all is worked on while nobody reads: what windows and buffers take, and four more.
     await eventually(() => metrics.observed.length >= 4);
-    for (let seen = 0; seen < metrics.observed.length; ) {
+    for (let seen = 0; seen < metrics.observed.length;) {
       seen = metrics.observed.length;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
