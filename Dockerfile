@@ -38,7 +38,7 @@ FROM ${BASE_IMAGE} AS runtime
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Lockstep runtime" \
-      org.opencontainers.image.description="Serves a model over the Open Inference Protocol" \
+      org.opencontainers.image.description="Serves models over the Open Inference Protocol, and more, by HTTP and gRPC" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
@@ -49,7 +49,7 @@ COPY --from=bundle /src/dist/runtime ./
 # The only folder that is written to, beside /tmp; mount volumes on both where the root file system is read-only.
 COPY --from=bundle --chown=65532:65532 /empty /var/lib/lockstep
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 9000
 # Bodies and tensors lie outside of V8's heap, and V8 counts them as if they were in it. A heap as small as this one it
 # marks anew for every 8 MB of them, ten times a second with images as requests: a fifth of all CPU time. It may grow to
 # four times what is alive instead, and never to more than half of what is left. Small semi-spaces, in return, let go of
