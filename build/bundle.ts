@@ -82,6 +82,7 @@ for (const [name, target] of Object.entries(TARGETS)) {
   const output = path.join(DIST, name);
   await rm(output, { recursive: true, force: true });
   const { metafile } = await build(options(target.entries, output, target.native));
+  expectNames(metafile);
   for (const item of target.native) await item.copy(ROOT, output, architecture);
   await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, metafile));
   await keepToAscii(output);
@@ -126,6 +127,18 @@ function nodeArchitecture(name: string): "x64" | "arm64" {
   if (name === "x64" || name === "amd64") return "x64";
   if (name === "arm64") return "arm64";
   throw new Error(`--arch: expected x64 or arm64, got ${name}`);
+}
+
+/**
+ * Throws if a package in CommonJS is imported lazily: its names would be there when the sources run, but not in the
+ * bundle. A module of our own that imports it, and is itself imported lazily, has them.
+ */
+function expectNames({ outputs }: Metafile): void {
+  for (const { entryPoint, exports } of Object.values(outputs)) {
+    const isPackage = entryPoint?.includes("node_modules/") === true;
+    if (isPackage && exports.length === 1 && exports[0] === "default")
+      throw new Error(`${entryPoint}: expected to be imported by a module of ours, got a lazy import of CommonJS`);
+  }
 }
 
 /**

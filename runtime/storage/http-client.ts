@@ -45,7 +45,7 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
   let isDisposed = false;
   return {
     request: async (request, signal) => {
-      const agent = await (opened ??= openAgent(guard, timeouts));
+      const agent = await (opened ??= import("./http-agent.ts").then(({ openAgent }) => openAgent(guard, timeouts)));
       if (isDisposed) await agent.destroy();
       const { statusCode, headers, body } = await agent.request({
         origin: request.origin,
@@ -62,30 +62,6 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
       await (await opened)?.destroy();
     },
   };
-}
-
-async function openAgent(guard: NetworkGuard, timeouts: HttpTimeouts): Promise<Agent> {
-  const { Agent, buildConnector } = await import("undici");
-  const connect = buildConnector({
-    timeout: timeouts.connectMs,
-    lookup: guard.lookup,
-    allowH2: false,
-  });
-  return new Agent({
-    connect: (target, callback) => {
-      // The lookup is not asked about hosts that are written as addresses.
-      try {
-        guard.checkLiteral(target.hostname);
-      } catch (error) {
-        return callback(error instanceof Error ? error : new Error(String(error)), null);
-      }
-      return connect(target, callback);
-    },
-    headersTimeout: timeouts.headersMs,
-    bodyTimeout: timeouts.bodyIdleMs,
-    keepAliveTimeout: 4_000,
-    pipelining: 1,
-  });
 }
 
 function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
