@@ -9,6 +9,17 @@ const BELOW_ONE = 1 - 2 ** -51;
 /** No midpoint of two narrow floats has as many significant digits. */
 const MIDPOINT_DIGITS = 200;
 
+/** Decimals of a number that is compared with a midpoint in doubles. */
+const MOST_FEW_DECIMALS = 12;
+/** Powers of ten are kept up to this one: whoever sends many numbers next to midpoints must not make each of them costly. */
+const MOST_KEPT_POWER = 512;
+const keptPowers: bigint[] = [];
+
+function powerOfTen(exponent: number): bigint {
+  if (exponent > MOST_KEPT_POWER) return 10n ** BigInt(exponent);
+  return (keptPowers[exponent] ??= 10n ** BigInt(exponent));
+}
+
 /** A floating-point format narrower than a double. */
 export interface NarrowFormat {
   readonly round: (value: number) => number;
@@ -53,8 +64,21 @@ export function toNarrow(number: JsonNumber, format: NarrowFormat, text: () => s
   const double = toDouble(number, text);
   const rounded = format.round(double);
   if (rounded === double || !isMidpoint(double, rounded, format)) return rounded;
-  if (!number.isTruncated && exponent === 0) return rounded;
-  return roundFromMidpoint(double, text(), format);
+  if (!number.isTruncated) {
+    if (exponent === 0) return rounded;
+    const side = compareFew(mantissa, exponent, Math.abs(double));
+    if (side !== undefined) return roundFromMidpoint(double, side, format);
+  }
+  return roundFromMidpoint(double, compareMagnitudes(text(), Math.abs(double)), format);
+}
+
+/**
+ * Compares `mantissa` x 10^`exponent` with a midpoint, exactly, where few decimals make that possible in doubles: a
+ * midpoint has at most 25 significant bits, and 5^12 has 28. Undefined where it is not.
+ */
+function compareFew(mantissa: number, exponent: number, midpoint: number): number | undefined {
+  if (exponent > 0 || exponent < -MOST_FEW_DECIMALS) return undefined;
+  return mantissa - midpoint * (EXACT_POWERS_OF_TEN[-exponent] as number);
 }
 
 function scaled(mantissa: number, exponent: number): number {
@@ -71,9 +95,8 @@ function isMidpoint(double: number, rounded: number, format: NarrowFormat): bool
     : format.round(mirrored) === mirrored;
 }
 
-/** The number is so near to a midpoint that its double is that midpoint: looks at its digits to see on which side it is. */
-function roundFromMidpoint(midpoint: number, text: string, format: NarrowFormat): number {
-  const side = compareMagnitudes(text, Math.abs(midpoint));
+/** The number is so near to a midpoint that its double is that midpoint; `side` says on which side of it the magnitude is. */
+function roundFromMidpoint(midpoint: number, side: number, format: NarrowFormat): number {
   if (side === 0) return format.round(midpoint);
   // Half a step away from the midpoint, rounding cannot go wrong; the next double is near enough for that.
   const nudged = midpoint * (side > 0 ? ABOVE_ONE : BELOW_ONE);
@@ -98,10 +121,10 @@ function compareMagnitudes(text: string, double: number): number {
   }
   right = BigInt(integral);
   if (decimalExponent < 0) {
-    right *= 10n ** BigInt(-decimalExponent);
+    right *= powerOfTen(-decimalExponent);
     decimalExponent = 0;
   }
-  left *= 10n ** BigInt(decimalExponent);
+  left *= powerOfTen(decimalExponent);
   left <<= BigInt(-binaryExponent);
   if (left === right) return hasMore ? 1 : 0;
   return left < right ? -1 : 1;
