@@ -50,8 +50,8 @@ COPY --from=bundle /src/dist/runtime ./
 COPY --from=bundle --chown=65532:65532 /empty /var/lib/lockstep
 USER 65532:65532
 EXPOSE 8080 9000
-# Bodies and tensors lie outside of V8's heap, and V8 counts them as if they were in it. A heap as small as this one it
-# marks anew for every 8 MB of them, ten times a second with images as requests: a fifth of all CPU time. It may grow to
-# four times what is alive instead, and never to more than half of what is left. Small semi-spaces, in return, let go of
-# bodies sooner: they bound the memory under load, and cost nothing that could be measured.
+# Bodies and tensors lie outside of V8's heap, but count as if they were in it. A heap as small as this one V8 marks anew
+# each time a few of them have come, some ten times a second with images as requests: a fifth of all CPU time. So it may
+# grow to four times what is alive. Small semi-spaces let go of bodies sooner, and bound the memory under load by more
+# than that adds to it where requests are small; with images it is more than before.
 ENTRYPOINT ["node", "--heap-growing-percent=300", "--max-semi-space-size=8", "/app/runtime.mjs"]
