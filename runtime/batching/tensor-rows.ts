@@ -1,4 +1,4 @@
-import type { Datatype, Tensor, TensorData } from "../core/tensor.ts";
+import { ARRAYS, type Tensor } from "../core/tensor.ts";
 
 /** Tensors by rows, the parts along their first dimension: joined for a run, and taken apart after it. */
 
@@ -17,7 +17,7 @@ export function joinRows(parts: readonly Tensor[], rows: number): Tensor {
   }
   let length = 0;
   for (const part of parts) length += part.data.length;
-  const data = emptyData(first.datatype, length);
+  const data = new ARRAYS[first.datatype](length);
   let offset = 0;
   for (const part of parts) {
     // Their datatypes are the same, so are their arrays' types.
@@ -44,28 +44,7 @@ export function viewRows(tensor: Tensor, fromRow: number, toRow: number): Tensor
 export function copyTensor(tensor: Tensor): Tensor {
   if (tensor.datatype === "BYTES") return { ...tensor, data: tensor.data.slice() };
   // Not slice(): of a Buffer that would be a view.
-  const data = emptyData(tensor.datatype, tensor.data.length);
+  const data = new ARRAYS[tensor.datatype](tensor.data.length);
   (data as Float32Array).set(tensor.data as Float32Array);
   return { ...tensor, data } as Tensor;
 }
-
-type Numbers = Exclude<TensorData, string[]>;
-
-function emptyData(datatype: Exclude<Datatype, "BYTES">, length: number): Numbers {
-  return new ARRAYS[datatype](length);
-}
-
-const ARRAYS = {
-  BOOL: Uint8Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  FP16: Uint16Array,
-  FP32: Float32Array,
-  FP64: Float64Array,
-} as const satisfies Record<Exclude<Datatype, "BYTES">, new (length: number) => Numbers>;

@@ -1,4 +1,5 @@
 import type { StateBinding } from "../../common/runtime-config.ts";
+import { copyTensor } from "../batching/tensor-rows.ts";
 import { ReplicaFailureError, ServingError } from "../errors.ts";
 import { syntheticInputs } from "./synthetic-request.ts";
 import type { Signature, Tensor, TensorSpec } from "./tensor.ts";
@@ -30,7 +31,7 @@ function stateOf(spec: TensorSpec, kept: ReadonlyMap<string, Tensor>, rows: numb
   const tensor = kept.get(spec.name);
   if (tensor === undefined) return initialState(spec, rows);
   // Whoever runs the model takes ownership of the buffers.
-  return { ...tensor, data: tensor.data.slice() } as Tensor;
+  return copyTensor(tensor);
 }
 
 /** Zeros: as many rows as the request has; of what grows with each request, nothing yet. */
@@ -50,7 +51,7 @@ export function nextState(outputs: readonly Tensor[], bindings: readonly StateBi
     const tensor = byName.get(output);
     if (tensor === undefined) throw new ServingError("Internal", `the model gave no output "${output}"`);
     // A copy, because outputs may be views into a buffer of a whole batch.
-    state.set(input, { ...tensor, name: input, data: tensor.data.slice() } as Tensor);
+    state.set(input, { ...copyTensor(tensor), name: input });
   }
   return state;
 }

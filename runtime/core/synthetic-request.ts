@@ -1,4 +1,4 @@
-import type { Tensor, TensorSpec } from "./tensor.ts";
+import { ARRAYS, type Tensor, type TensorSpec } from "./tensor.ts";
 
 /**
  * Lengths to try for dimensions that a request chooses, in this order, until the model answers: many take any, some need
@@ -45,32 +45,7 @@ const FP16_BITS: readonly number[] = [0x3400, 0x3800, 0x3a00, 0x3c00, 0x3000];
 function syntheticTensor({ name, datatype, shape: spec }: TensorSpec, chosen: number): Tensor {
   const shape = spec.map((dim, axis) => (dim >= 0 ? dim : axis > 0 && spec[0] === -1 ? chosen : 1));
   const length = shape.reduce((product, dim) => product * dim, 1);
-  switch (datatype) {
-    case "BOOL":
-    case "UINT8":
-      return { name, datatype, shape, data: new Uint8Array(length) };
-    case "UINT16":
-    case "FP16":
-      return { name, datatype, shape, data: new Uint16Array(length) };
-    case "UINT32":
-      return { name, datatype, shape, data: new Uint32Array(length) };
-    case "UINT64":
-      return { name, datatype, shape, data: new BigUint64Array(length) };
-    case "INT8":
-      return { name, datatype, shape, data: new Int8Array(length) };
-    case "INT16":
-      return { name, datatype, shape, data: new Int16Array(length) };
-    case "INT32":
-      return { name, datatype, shape, data: new Int32Array(length) };
-    case "INT64":
-      return { name, datatype, shape, data: new BigInt64Array(length) };
-    case "FP32":
-      return { name, datatype, shape, data: new Float32Array(length) };
-    case "FP64":
-      return { name, datatype, shape, data: new Float64Array(length) };
-    case "BYTES":
-      return { name, datatype, shape, data: Array.from({ length }, () => "") };
-    default:
-      return datatype satisfies never;
-  }
+  if (datatype === "BYTES") return { name, datatype, shape, data: Array.from({ length }, () => "") };
+  // The array is the datatype's.
+  return { name, datatype, shape, data: new ARRAYS[datatype](length) } as Tensor;
 }

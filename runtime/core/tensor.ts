@@ -37,6 +37,22 @@ export interface DataOf {
 }
 export type TensorData = DataOf[Datatype];
 
+/** The array of each datatype but BYTES, whose elements are strings. */
+export const ARRAYS = {
+  BOOL: Uint8Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+  UINT64: BigUint64Array,
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  FP16: Uint16Array,
+  FP32: Float32Array,
+  FP64: Float64Array,
+} as const satisfies { readonly [D in Exclude<Datatype, "BYTES">]: new (length: number) => DataOf[D] };
+
 /** A named array of elements in row-major order; `data` has as many as the product of `shape`. */
 export type Tensor = {
   readonly [D in Datatype]: {

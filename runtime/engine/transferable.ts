@@ -1,4 +1,5 @@
 import { isMarkedAsUntransferable } from "node:worker_threads";
+import { copyTensor } from "../batching/tensor-rows.ts";
 import type { Tensor } from "../core/tensor.ts";
 
 /**
@@ -9,7 +10,7 @@ export function toTransferable(tensor: Tensor): Tensor {
   if (tensor.datatype === "BYTES") return tensor;
   const { buffer, byteLength } = tensor.data;
   if (byteLength === buffer.byteLength && !isMarkedAsUntransferable(buffer)) return tensor;
-  return { ...tensor, data: tensor.data.slice() } as Tensor;
+  return copyTensor(tensor);
 }
 
 /** The buffers of tensors, each once. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { copyTensor } from "../batching/tensor-rows.ts";
 import type { Tensor, TensorSpec } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import { errorItem } from "../protocol/stream/item-framing.ts";
@@ -126,7 +127,7 @@ async function runRows(context: StreamContext, inputs: readonly Tensor[]): Promi
   for (let pauseMs = LEAST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, GREATEST_PAUSE_MS)) {
     try {
       // The engine takes ownership of the buffers; a second attempt needs them again.
-      const copies = inputs.map((tensor) => ({ ...tensor, data: tensor.data.slice() }) as Tensor);
+      const copies = inputs.map(copyTensor);
       const { answer } = await asRequest(context, `${route.dialect.name}-batch`, (signal) =>
         stream.infer(target, () => ({ inputs: copies, outputs: undefined, writeAnswer: ({ outputs }) => outputs }), {
           signal,

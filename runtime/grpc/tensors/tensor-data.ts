@@ -1,22 +1,6 @@
 import { isUtf8 } from "node:buffer";
-import type { Datatype, TensorData } from "../../core/tensor.ts";
+import { ARRAYS, type Datatype, type TensorData } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
-
-/** Makes arrays of each datatype but BYTES upon memory. */
-const ARRAYS = {
-  BOOL: Uint8Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  FP16: Uint16Array,
-  FP32: Float32Array,
-  FP64: Float64Array,
-} as const;
 
 export interface TensorHead {
   readonly name: string;

@@ -1,3 +1,4 @@
+import { joinRows } from "../../batching/tensor-rows.ts";
 import { DATATYPES, type Tensor, type TensorSpec } from "../../core/tensor.ts";
 import type { TensorRow } from "./row.ts";
 
@@ -52,19 +53,12 @@ function sizeOf(data: TensorRow["data"], { datatype }: TensorSpec): number {
 }
 
 function gather(spec: TensorSpec, rows: readonly (readonly TensorRow[])[], place: number): Tensor {
-  const first = rows[0]?.[place];
-  if (first === undefined) throw new Error("expected a block with rows");
-  const shape = [rows.length, ...first.shape];
-  if (spec.datatype === "BYTES") {
-    const data = rows.flatMap((row) => row[place]?.data as string[]);
-    return { name: spec.name, datatype: "BYTES", shape, data };
-  }
-  const stride = first.data.length;
-  const data = first.data.slice(0, 0);
-  const whole = new (data.constructor as new (length: number) => Float32Array<ArrayBuffer>)(stride * rows.length);
-  rows.forEach((row, index) => whole.set(row[place]?.data as Float32Array<ArrayBuffer>, index * stride));
-  // The rows' arrays are of the spec's datatype, and so is the whole.
-  return { name: spec.name, datatype: spec.datatype, shape, data: whole } as unknown as Tensor;
+  const parts = rows.map((row) => {
+    const { shape, data } = row[place] as TensorRow;
+    // The row's array is of the spec's datatype.
+    return { name: spec.name, datatype: spec.datatype, shape: [1, ...shape], data } as Tensor;
+  });
+  return joinRows(parts, rows.length);
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

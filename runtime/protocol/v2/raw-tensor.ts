@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { DATATYPES, type DataOf, type Datatype, type Tensor, type TensorData } from "../../core/tensor.ts";
+import { ARRAYS, DATATYPES, type Datatype, type Tensor, type TensorData } from "../../core/tensor.ts";
 import { ServingError } from "../../errors.ts";
 import { describeShape } from "../wording.ts";
 
@@ -10,23 +10,6 @@ import { describeShape } from "../wording.ts";
  */
 
 const LENGTH_BYTES = 4;
-
-type Views = { readonly [D in Exclude<Datatype, "BYTES">]: (bytes: Uint8Array<ArrayBuffer>) => DataOf[D] };
-
-const VIEWS: Views = {
-  BOOL: (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
-  UINT8: (bytes) => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
-  UINT16: (bytes) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
-  UINT32: (bytes) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-  UINT64: (bytes) => new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8),
-  INT8: (bytes) => new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length),
-  INT16: (bytes) => new Int16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
-  INT32: (bytes) => new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-  INT64: (bytes) => new BigInt64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8),
-  FP16: (bytes) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2),
-  FP32: (bytes) => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-  FP64: (bytes) => new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8),
-};
 
 /** What raw bytes are said to hold. */
 export interface RawTensorHead {
@@ -53,7 +36,8 @@ export function readRawTensor({ label, datatype, shape }: RawTensorHead, bytes: 
   }
   if (datatype === "BOOL") checkBooleans(label, bytes);
   const isAligned = bytes.byteOffset % sizeBytes === 0 && bytes.buffer instanceof ArrayBuffer;
-  return VIEWS[datatype](isAligned ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes));
+  const aligned = isAligned ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+  return new ARRAYS[datatype](aligned.buffer, aligned.byteOffset, count);
 }
 
 /** Other values than 0 and 1 mean different things to different operators. */
