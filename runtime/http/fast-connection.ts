@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { answerBytes } from "./answer-bytes.ts";
 import { readCanonicalHead, type CanonicalHead } from "./canonical-head.ts";
 import { brokenRequest, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
-import type { Deadline, DeadlineQueue } from "./deadline-queue.ts";
+import type { Deadline, DeadlineQueue } from "../serving/deadline-queue.ts";
 import { FastExchange, type ExchangeConnection } from "./fast-exchange.ts";
 import { FREE_PIECES } from "./request-body.ts";
 import type { Answer } from "./respond.ts";

@@ -1,4 +1,4 @@
-import { DeadlineQueue } from "./deadline-queue.ts";
+import { DeadlineQueue } from "../serving/deadline-queue.ts";
 import type { FastConnection, FastConnectionHost } from "./fast-connection.ts";
 import type { HttpLimits } from "./http-server-options.ts";
 

@@ -3,7 +3,7 @@ import { ServingError } from "../errors.ts";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
-import type { Deadline } from "./deadline-queue.ts";
+import type { Deadline } from "../serving/deadline-queue.ts";
 import type { BodyAllowance } from "./request-body.ts";
 import { requestIdFrom } from "./request-head.ts";
 import type { Transport, TransportListener } from "./transport.ts";

@@ -6,7 +6,7 @@ import { quoteName, quoteNames } from "../protocol/wording.ts";
 import type { RequestTiming } from "../serving/infer-path.ts";
 import { serverTiming, TIMING_REQUEST_HEADER } from "../serving/provenance.ts";
 import { acceptedCoding, compressAnswer, contentCodingOf, decompress } from "./content-encoding.ts";
-import { DeadlineQueue } from "./deadline-queue.ts";
+import { DeadlineQueue } from "../serving/deadline-queue.ts";
 import { checkHeaders } from "./header-text.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import { InferenceCall } from "./inference-call.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServingError } from "../errors.ts";
-import type { DeadlineQueue } from "./deadline-queue.ts";
+import type { DeadlineQueue } from "../serving/deadline-queue.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { readBody, type BodyAllowance } from "./request-body.ts";
 import type { Answer } from "./respond.ts";

@@ -3,7 +3,7 @@ import type { RequestTiming } from "./infer-path.ts";
 
 /** What answers tell of where they come from, and of their time: headers over HTTP, metadata over gRPC. */
 
-/** Asks for `Server-Timing` in the answer, by any value but `0`: a header over HTTP. */
+/** Asks for `Server-Timing` in the answer, by any value but `0`: a header over HTTP, metadata over gRPC. */
 export const TIMING_REQUEST_HEADER = "x-lockstep-timing";
 
 interface Remembered {

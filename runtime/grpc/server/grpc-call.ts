@@ -11,7 +11,7 @@ import {
   sealFrame,
   type Encoding,
 } from "./compression.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Deadline, DeadlineQueue } from "../../serving/deadline-queue.ts";
 import { MessageReader, type ReceivedMessage } from "./message-reader.ts";
 import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
@@ -34,7 +34,7 @@ export interface CallHost {
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
   /** For calls that wait for their answer no longer than the server lets anybody wait. */
-  readonly deadlines: Deadlines<GrpcCall>;
+  readonly deadlines: DeadlineQueue<GrpcCall>;
   /** Called once, when the call is over. */
   onEnd(call: GrpcCall): void;
   /** The client has sent something. */
@@ -58,6 +58,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   /** Headers of the answer, as far as they are known. */
   readonly #answerHeaders: Record<string, string | number>;
   #timer: NodeJS.Timeout | undefined;
+  #deadline: Deadline | undefined;
   /** The client's own limit, from the call's start. */
   #timeoutMs: number | undefined;
   #encoding: Encoding | undefined;
@@ -295,12 +296,12 @@ export class GrpcCall implements StreamContext, StreamListener {
     const nowMs = performance.now();
     if (this.#timeoutMs !== undefined && this.startMs + this.#timeoutMs <= nowMs + requestTimeoutMs) return;
     clearTimeout(this.#timer);
-    deadlines.add(this, nowMs);
+    this.#deadline = deadlines.add(this, nowMs);
   }
 
   #stopClock(): void {
     clearTimeout(this.#timer);
-    this.#host.deadlines.delete(this);
+    if (this.#deadline !== undefined) this.#host.deadlines.remove(this.#deadline);
   }
 
   #setTimer(timeoutMs: number): void {

@@ -11,7 +11,8 @@ import type { Logger } from "../../../common/logger.ts";
 import { ServingError } from "../../errors.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import { Connections, dismiss, type Connection } from "./connections.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Activity } from "../../serving/activity.ts";
+import { DeadlineQueue } from "../../serving/deadline-queue.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 import { statusOf } from "./metadata.ts";
@@ -73,16 +74,16 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
-  readonly deadlines: Deadlines<GrpcCall>;
+  readonly deadlines: DeadlineQueue<GrpcCall>;
   readonly #parts: GrpcServerParts;
   readonly #server: Http2Server;
   readonly #connections: Connections;
+  readonly #activity = new Activity();
   readonly #calls = new Map<GrpcCall, Connection>();
   #sweeper: NodeJS.Timeout | undefined;
   #isDraining = false;
   #isClosing = false;
   #closing: Promise<void> | undefined;
-  #onChange: (() => void) | undefined;
   #droppedConnections = 0;
   #nextDropLogMs = 0;
 
@@ -92,7 +93,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.maxMessageBytes = limits.maxMessageBytes;
     this.requestTimeoutMs = parts.requestTimeoutMs;
     this.budget = parts.budget;
-    this.deadlines = new Deadlines(parts.requestTimeoutMs, (call) => call.expire(parts.requestTimeoutMs));
+    this.deadlines = new DeadlineQueue(parts.requestTimeoutMs, (call) => call.expire(parts.requestTimeoutMs));
     this.#connections = new Connections(limits, parts.random);
     this.#server = createServer({
       settings: {
@@ -146,7 +147,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
       connection.calls--;
       connection.idleSinceMs = performance.now();
     }
-    this.#onChange?.();
+    this.#activity.changed();
   }
 
   onSign(call: GrpcCall): void {
@@ -164,43 +165,30 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.#server.close();
     for (const call of this.#calls.keys()) call.stop();
     const isIdle = (): boolean => this.#calls.size === 0;
-    if (!(await this.#reaches(isIdle, deadline))) {
+    if (!(await this.#activity.reaches(isIdle, deadline))) {
       const error = new ServingError("Unavailable", "the server stops before the answer is ready");
       for (const call of this.#calls.keys()) call.abort(error);
-      await this.#reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
+      await this.#activity.reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
     }
     await this.#quieten(deadline);
     clearInterval(this.#sweeper);
     this.#connections.closeAll();
     const isGone = (): boolean => this.#connections.size === 0;
-    if (!(await this.#reaches(isGone, performance.now() + ABORTED_GRACE_MS))) this.#connections.destroyAll();
-    await this.#reaches(isGone, Number.POSITIVE_INFINITY);
+    if (!(await this.#activity.reaches(isGone, performance.now() + ABORTED_GRACE_MS))) this.#connections.destroyAll();
+    await this.#activity.reaches(isGone, Number.POSITIVE_INFINITY);
   }
 
   /** Waits until no call has come for a while, or no connection is left on which one could. */
   async #quieten(deadline: number): Promise<void> {
     for (;;) {
       const quietAt = Math.min(deadline, performance.now() + QUIET_MS);
-      const wasQuiet = !(await this.#reaches(() => this.#calls.size > 0 || this.#connections.size === 0, quietAt));
+      const wasQuiet = !(await this.#activity.reaches(
+        () => this.#calls.size > 0 || this.#connections.size === 0,
+        quietAt,
+      ));
       if (wasQuiet || this.#connections.size === 0) return;
-      if (!(await this.#reaches(() => this.#calls.size === 0, deadline))) return;
+      if (!(await this.#activity.reaches(() => this.#calls.size === 0, deadline))) return;
     }
-  }
-
-  /** Waits until a condition on calls and connections holds; false if that takes until `deadline`. */
-  async #reaches(condition: () => boolean, deadline: number): Promise<boolean> {
-    if (condition()) return true;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#onChange = () => {
-      if (condition()) resolve(true);
-    };
-    const timer = Number.isFinite(deadline)
-      ? setTimeout(() => resolve(false), Math.max(0, deadline - performance.now()))
-      : undefined;
-    const holds = await promise;
-    this.#onChange = undefined;
-    clearTimeout(timer);
-    return holds;
   }
 
   #check(): void {
@@ -216,7 +204,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   }
 
   #onSession(session: ServerHttp2Session): void {
-    this.#connections.add(session, performance.now(), () => this.#onChange?.());
+    this.#connections.add(session, performance.now(), () => this.#activity.changed());
   }
 
   /** Whoever is dropped gets no answer, so at least the log tells. */
@@ -260,7 +248,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     const call = new GrpcCall(this, stream, headers, method);
     this.#calls.set(call, connection);
     connection.calls++;
-    this.#onChange?.();
+    this.#activity.changed();
     call.start();
     if (this.#isClosing) call.stop();
   }

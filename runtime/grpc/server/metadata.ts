@@ -6,9 +6,6 @@ import { ERROR_CODES, ServingError } from "../../errors.ts";
 /** Metadata by lower-case name. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** Asks for `server-timing` in the answer, by any value but `0`: the same as over HTTP. */
-export const TIMING_REQUEST_KEY = "x-lockstep-timing";
-
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Longer messages are cut: they share the room for headers. */
 const LONGEST_MESSAGE = 1_024;

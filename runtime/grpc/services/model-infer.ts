@@ -2,9 +2,8 @@ import type { ServableView } from "../../core/servable.ts";
 import { checkRequest } from "../../protocol/check-request.ts";
 import { checkClassifications, classifyOutputs } from "../../protocol/v2/classification.ts";
 import type { PreparedRequestOf } from "../../serving/infer-path.ts";
-import { provenanceHeaders, serverTiming } from "../../serving/provenance.ts";
+import { provenanceHeaders, serverTiming, TIMING_REQUEST_HEADER } from "../../serving/provenance.ts";
 import { FRAME_HEAD_BYTES } from "../server/compression.ts";
-import { TIMING_REQUEST_KEY } from "../server/metadata.ts";
 import type { CallContext, Method } from "../server/method.ts";
 import { contentsFormOf, inferRequestOf } from "../tensors/infer-request.ts";
 import { readInferRequestMessage, type InferRequestMessage } from "../tensors/infer-request-message.ts";
@@ -44,7 +43,7 @@ function noteServable(record: InferenceRecord, call: CallContext, servable: Serv
 
 /** Whether a client wants to know where the time of its request went. */
 export function wantsTiming(call: CallContext): boolean {
-  const wish = call.header(TIMING_REQUEST_KEY);
+  const wish = call.header(TIMING_REQUEST_HEADER);
   return wish !== undefined && wish !== "0";
 }
 

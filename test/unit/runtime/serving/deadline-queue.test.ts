@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { DeadlineQueue } from "../../../../runtime/http/deadline-queue.ts";
+import { DeadlineQueue } from "../../../../runtime/serving/deadline-queue.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();
