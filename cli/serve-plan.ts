@@ -1,6 +1,8 @@
 import { basename, dirname } from "node:path";
+import type { Environment } from "../common/environment.ts";
 import type { InferenceService } from "../common/inferenceservice.gen.ts";
 import { modelSpecOf, runtimeConfigOf } from "../common/runtime-config-of.ts";
+import { missingVariables } from "../common/storage-schemes.ts";
 import { parseRuntimeConfig, type RuntimeConfig } from "../common/runtime-config.ts";
 import { CliError } from "./cli-error.ts";
 
@@ -25,7 +27,7 @@ export interface ServePlan {
  */
 export function servePlanOf(
   sources: readonly SourcedService[],
-  { pvcRoot, hasAwsKeys }: { readonly pvcRoot: string | undefined; readonly hasAwsKeys: boolean },
+  { pvcRoot, environment }: { readonly pvcRoot: string | undefined; readonly environment: Environment },
 ): ServePlan {
   const notes: string[] = [];
   const active = sources.filter(({ service }) => {
@@ -33,7 +35,7 @@ export function servePlanOf(
     return !service.spec.stop;
   });
   if (active.length === 0) throw new CliError("there is nothing to serve: spec.stop is true");
-  for (const { service } of active) notes.push(...notesOn(service, hasAwsKeys));
+  for (const { service } of active) notes.push(...notesOn(service, environment));
 
   const configs = active.map(({ service }) => runtimeConfigOf(service));
   const models = configs.flatMap((config) => config.models);
@@ -70,12 +72,13 @@ function refuseSameNames(names: readonly string[]): void {
 }
 
 /** What the cluster gives to a replica and this process must get otherwise. */
-function notesOn(service: InferenceService, hasAwsKeys: boolean): string[] {
-  const { storage } = modelSpecOf(service.spec.predictor);
+function notesOn(service: InferenceService, environment: Environment): string[] {
+  const { storage, storageUri } = modelSpecOf(service.spec.predictor);
   const notes: string[] = [];
-  if (storage?.secretRef !== undefined && !hasAwsKeys)
+  const missing = missingVariables(storageUri, environment);
+  if (storage?.secretRef !== undefined && missing !== undefined)
     notes.push(
-      `${service.metadata.name} takes its keys from Secret ${storage.secretRef.name} on a cluster; here set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
+      `${service.metadata.name} takes its keys from Secret ${storage.secretRef.name} on a cluster; here set ${missing}`,
     );
   if (storage?.caBundle !== undefined)
     notes.push(

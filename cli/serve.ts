@@ -7,6 +7,7 @@ import { styleText } from "node:util";
 import type { ReplicaState } from "../common/admin-api.ts";
 import { createLogger, type LogLevel } from "../common/logger.ts";
 import { GRPC_PORT, HTTP_PORT } from "../common/ports.ts";
+import { missingVariables } from "../common/storage-schemes.ts";
 import { REPLICA_FAILURES, type ReplicaFailureReason } from "../common/reasons.ts";
 import { ConfigError } from "../common/runtime-config.ts";
 import { readRuntimeProcessConfig } from "../runtime/config.ts";
@@ -88,9 +89,8 @@ async function planOfFiles(options: ServeOptions): Promise<ServePlan> {
     sources.push(...services.map((service) => ({ file: resolve(file), service })));
     if (others.length > 0) notes.push(`${file}: ${others.join(", ")} left out, a single process has no use for it`);
   }
-  const hasAwsKeys = process.env["AWS_ACCESS_KEY_ID"] !== undefined || process.env["AWS_PROFILE"] !== undefined;
   const pvcRoot = options.pvcRoot === undefined ? undefined : resolve(options.pvcRoot);
-  const plan = servePlanOf(sources, { pvcRoot, hasAwsKeys });
+  const plan = servePlanOf(sources, { pvcRoot, environment: process.env });
   return { ...plan, notes: [...notes, ...plan.notes] };
 }
 
@@ -203,7 +203,8 @@ function remedyFor(model: string, reason: ReplicaFailureReason, { config }: Serv
   const { storageUri = "" } = config.models.find(({ name }) => name === model) ?? {};
   if (reason === "StorageAccessDenied" && storageUri.startsWith("s3://"))
     return "Here the keys are AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of AWS_PROFILE; they must allow to list and read.";
-  return REPLICA_FAILURES[reason].remedy;
+  const missing = reason === "StorageAccessDenied" ? missingVariables(storageUri, process.env) : undefined;
+  return missing === undefined ? REPLICA_FAILURES[reason].remedy : `Here set ${missing}.`;
 }
 
 /** Waits until all models answer, and shows how far they are. Throws {@link CliError} with the first failure. */

@@ -134,9 +134,9 @@ export interface Model {
    */
   readonly protocolVersion?: "v1" | "v2" | "grpc-v2";
   /**
-   * Where the model is: s3://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the
-   * image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx,
-   * ...); a single file is version 1. Over http(s) only a single file can be served.
+   * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or
+   * file:///PATH inside the image. A folder whose sub-folders are named by integers is a repository of versions
+   * (1/model.onnx, 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   readonly storage?: ModelStorage;
@@ -165,21 +165,25 @@ export interface ModelFormat {
 /** How to reach the place that storageUri names. */
 export interface ModelStorage {
   readonly secretRef?: SecretReference;
-  /** Address of an S3-compatible server, such as http://minio.storage:9000. Default: AWS. */
+  /**
+   * Address of the storage's server, such as http://minio.storage:9000 for one that is S3-compatible. Default: the
+   * cloud's own.
+   */
   readonly endpoint?: string;
-  /** Region of the bucket. Default: AWS_REGION of the replica, or us-east-1. */
+  /** Region of an s3 bucket. Default: AWS_REGION of the replica, or us-east-1. */
   readonly region?: string;
   /** Put the bucket into the path rather than the host name. Default: true when endpoint is set, false for AWS. */
   readonly forcePathStyle?: boolean;
-  /** Read a public bucket without signing requests. Default: false. */
+  /** Read what is public, with no credentials. Default: false. */
   readonly anonymous?: boolean;
   readonly caBundle?: CaBundle;
   readonly verify?: ModelVerification;
 }
 
 /**
- * A Secret of this namespace with keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, optionally AWS_SESSION_TOKEN.
- * Without it the replicas use the identity of their service account, or the cloud's ambient one.
+ * A Secret of this namespace with the storage's credentials. s3: keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
+ * optionally AWS_SESSION_TOKEN. gs: GOOGLE_APPLICATION_CREDENTIALS_JSON, a service account's key. Without it the
+ * replicas use the identity of their service account, or the cloud's ambient one.
  */
 export interface SecretReference {
   /** Name of the Secret. */
@@ -278,9 +282,9 @@ export type Quantity = string | number;
 /** Shorthand for a model in ONNX format. Exactly one of model and onnx. */
 export interface OnnxModel {
   /**
-   * Where the model is: s3://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the
-   * image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx,
-   * ...); a single file is version 1. Over http(s) only a single file can be served.
+   * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/PATH (or http), pvc://CLAIM/PATH, or
+   * file:///PATH inside the image. A folder whose sub-folders are named by integers is a repository of versions
+   * (1/model.onnx, 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   /**

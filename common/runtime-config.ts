@@ -5,12 +5,12 @@ import * as z from "zod";
  * make it themselves, and the runtime parses it. One schema for all of them.
  */
 const storage = z.strictObject({
-  /** Address of an S3-compatible server; without it AWS. */
+  /** Address of the storage's server; without it the cloud's own. */
   endpoint: z.url({ protocol: /^https?$/, error: "expected an address such as http://minio.storage:9000" }).optional(),
   region: z.string().optional(),
   /** Default: true with an endpoint, false without. */
   forcePathStyle: z.boolean().optional(),
-  /** Read without signing. */
+  /** Read without credentials. */
   anonymous: z.boolean().default(false),
   verify: z
     .strictObject({

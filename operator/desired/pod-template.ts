@@ -9,6 +9,7 @@ import type {
 import type { InferenceService, Model, Predictor } from "../../common/inferenceservice.gen.ts";
 import { ADMIN_PORT, GRPC_PORT, HTTP_PORT } from "../../common/ports.ts";
 import { modelSpecOf } from "../../common/runtime-config-of.ts";
+import { secretKeysOf } from "../../common/storage-schemes.ts";
 import { objectLabels, REVISION_LABEL, selectorLabels } from "../api/labels.ts";
 import type { OperatorConfig } from "../config.ts";
 import { CONFIG_FILE } from "./config-map.ts";
@@ -153,12 +154,9 @@ function environment(predictor: Predictor, model: Model, settings: PodSettings):
   ];
   const secret = model.storage?.secretRef?.name;
   if (secret !== undefined) {
-    for (const [key, optional] of [
-      ["AWS_ACCESS_KEY_ID", false],
-      ["AWS_SECRET_ACCESS_KEY", false],
-      ["AWS_SESSION_TOKEN", true],
-    ] as const) {
-      variables.push({ name: key, valueFrom: { secretKeyRef: { name: secret, key, ...(optional && { optional }) } } });
+    for (const { name, isRequired } of secretKeysOf(model.storageUri)) {
+      const secretKeyRef = { name: secret, key: name, ...(!isRequired && { optional: true }) };
+      variables.push({ name, valueFrom: { secretKeyRef } });
     }
   }
   const caKey = model.storage?.caBundle?.configMapRef.key;

@@ -1,4 +1,4 @@
-import { basename, join, resolve as resolvePath } from "node:path";
+import { join, resolve as resolvePath } from "node:path";
 import type { Environment } from "../../common/environment.ts";
 import type { Logger } from "../../common/logger.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
@@ -7,17 +7,13 @@ import type { FetchedVersion, ModelRepository, ReportProgress } from "../core/re
 import { findComplete } from "./fetched-version.ts";
 import { fetchVersion, type FetchContext, type FetchStep } from "./fetcher.ts";
 import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./download-policy.ts";
-import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpClient, type HttpTimeouts } from "./http-client.ts";
-import { createHttpStore } from "./http-store.ts";
-import { createLocalStore } from "./local-store.ts";
+import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from "./http-client.ts";
+import { openBasePath } from "./base-path.ts";
 import { modelFolderName, openModelDirectory } from "./model-directory.ts";
 import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
-import type { ObjectStore } from "./object-store.ts";
 import { locateVersions, versionSource, type BasePath, type RepositoryLayout } from "./repository-layout.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
-import { createS3Store } from "./s3-store.ts";
 import { StorageFailure } from "./storage-failure.ts";
-import { parseStorageUri, StorageUriError, type StorageUri } from "./storage-uri.ts";
 import { versionNotFound } from "./version-listing.ts";
 
 /** What a repository needs of the replica's process. */
@@ -62,15 +58,21 @@ export function createModelRepository(
 ): StorageModelRepository {
   const { config: process_, logger, limits = {} } = options;
   const retry = { ...DEFAULT_RETRY_POLICY, ...limits.retry };
-  const http = createHttpClient(
-    createNetworkGuard(process_.LOCKSTEP_STORAGE_DENY, options.resolveHost ?? resolveBySystem),
-    { ...DEFAULT_HTTP_TIMEOUTS, ...limits.http },
-  );
+  const timeouts = { ...DEFAULT_HTTP_TIMEOUTS, ...limits.http };
+  const resolveHost = options.resolveHost ?? resolveBySystem;
+  const http = createHttpClient(createNetworkGuard(process_.LOCKSTEP_STORAGE_DENY, resolveHost), timeouts);
+  // A cloud's metadata server lies where storages must not; only the search for an ambient identity asks it.
+  const metadataHttp = createHttpClient(createNetworkGuard([], resolveHost), timeouts);
   const modelDir = resolvePath(process_.LOCKSTEP_MODEL_DIR);
   const place = [config.storageUri, config.storage.endpoint];
   const directory = openModelDirectory(join(modelDir, modelFolderName(config.name, place)));
-  const base = openBasePath(config, options, http);
-  const isRemote = /^(s3|https?):/.test(config.storageUri);
+  const base = openBasePath(config, {
+    environment: options.environment ?? process.env,
+    pvcRoot: process_.LOCKSTEP_PVC_ROOT,
+    http,
+    metadataHttp,
+  });
+  const isRemote = !/^(pvc|file):/.test(config.storageUri);
   const expectedSha256 = config.storage.verify.sha256;
   /** As it was listed last. */
   let layout: RepositoryLayout | undefined;
@@ -144,50 +146,9 @@ export function createModelRepository(
     [Symbol.asyncDispose]: async () => {
       if (!(base instanceof StorageFailure)) await base.store[Symbol.asyncDispose]();
       await http[Symbol.asyncDispose]();
+      await metadataHttp[Symbol.asyncDispose]();
     },
   };
-}
-
-function openBasePath(
-  config: RepositoryConfig,
-  options: ModelRepositoryOptions,
-  http: HttpClient,
-): BasePath | StorageFailure {
-  let uri: StorageUri;
-  try {
-    uri = parseStorageUri(config.storageUri);
-  } catch (error) {
-    if (error instanceof StorageUriError) return new StorageFailure("StorageNotFound", error.message, { cause: error });
-    throw error;
-  }
-  if (uri.kind === "s3") {
-    const environment = options.environment ?? process.env;
-    const store = createS3Store({ bucket: uri.bucket, storage: config.storage, environment, http });
-    return { kind: "any", store, key: uri.prefix };
-  }
-  if (uri.kind === "http")
-    return { kind: "file", store: createHttpStore({ url: uri.url, http }), key: basename(uri.url.pathname) };
-  if (uri.kind === "pvc")
-    return { kind: "any", store: openClaim(uri.claim, options.config.LOCKSTEP_PVC_ROOT), key: uri.path };
-  return { kind: "any", store: openFolder(uri.path), key: "" };
-}
-
-/** Everything in the claim may be linked to within the claim. */
-function openClaim(claim: string, pvcRoot: string): ObjectStore {
-  return createLocalStore({
-    root: join(resolvePath(pvcRoot), claim),
-    shownAs: `pvc://${claim}`,
-    missingRoot: `claim "${claim}" is not mounted into the replica`,
-  });
-}
-
-/** What is named may itself be reached by links, as its author chose; what lies in it may not lead out. */
-function openFolder(path: string): ObjectStore {
-  return createLocalStore({
-    root: path,
-    shownAs: `file://${path}`,
-    missingRoot: `file://${path} does not exist in the replica's file system`,
-  });
 }
 
 /** Whether a policy names its versions and all of them are there: then nothing in the storage could change the choice. */

@@ -1,4 +1,5 @@
 import type { ChecksumAlgorithm } from "./checksum.ts";
+import { StorageFailure } from "./storage-failure.ts";
 
 /** A file, or what the storage has in its place. Names are relative to the listed prefix. */
 export type StoredEntry =
@@ -71,3 +72,12 @@ export interface ObjectStore extends AsyncDisposable {
 
 /** A folder with more entries is no model repository. */
 export const MAX_LISTED_ENTRIES = 10_000;
+
+/** Throws StorageFailure for a folder with more entries than a model repository has. */
+export function refuseLongListing(entries: number, place: string): void {
+  if (entries <= MAX_LISTED_ENTRIES) return;
+  throw new StorageFailure(
+    "StorageNotFound",
+    `${place} holds more than ${MAX_LISTED_ENTRIES} entries: name the model's own folder`,
+  );
+}

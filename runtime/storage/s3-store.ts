@@ -4,7 +4,7 @@ import type { Environment } from "../../common/environment.ts";
 import type { StorageOptions } from "../../common/runtime-config.ts";
 import type { HttpClient } from "./http-client.ts";
 import {
-  MAX_LISTED_ENTRIES,
+  refuseLongListing,
   type AnnouncedChecksum,
   type ObjectInfo,
   type ObjectStore,
@@ -17,7 +17,6 @@ import { strongEtag } from "./etag.ts";
 import { createSdkRequestHandler } from "./s3-http-handler.ts";
 import { discardBody, explained, parseContentRange } from "./response-body.ts";
 import { redactUri } from "./storage-uri.ts";
-import { StorageFailure } from "./storage-failure.ts";
 
 /** How to reach a bucket. */
 export interface S3StoreOptions {
@@ -128,11 +127,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
             if (name !== "" && !(name.endsWith("/") && Size === 0))
               entries.push({ kind: "file", name, sizeBytes: Size, etag: strongEtag(ETag) });
           }
-          if (entries.length > MAX_LISTED_ENTRIES)
-            throw new StorageFailure(
-              "StorageNotFound",
-              `${describe(folder)} holds more than ${MAX_LISTED_ENTRIES} entries: name the model's own folder`,
-            );
+          refuseLongListing(entries.length, describe(folder));
           token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
         } while (token !== undefined);
         return entries;

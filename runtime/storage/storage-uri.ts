@@ -1,6 +1,7 @@
 /** A `storageUri`, taken apart and checked. Paths are decoded, without leading or trailing slash. */
 export type StorageUri =
   | { readonly kind: "s3"; readonly bucket: string; readonly prefix: string }
+  | { readonly kind: "gs"; readonly bucket: string; readonly prefix: string }
   /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
   | { readonly kind: "http"; readonly url: URL }
   /** `path` is absolute. */
@@ -12,9 +13,9 @@ export class StorageUriError extends Error {
   override name = "StorageUriError";
 }
 
-const FORMS = "s3://BUCKET/PREFIX, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
-const SCHEME = /^(s3|https?|file|pvc):\/\//;
-/** What S3 and its likenesses allow, old names with capitals and underscores among them. */
+const FORMS = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|gs|https?|file|pvc):\/\//;
+/** What S3, its likenesses and Google allow, old names with capitals and underscores among them. */
 const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -50,9 +51,10 @@ export function parseStorageUri(uri: string): StorageUri {
   const path = decodePath(rawPath);
   switch (scheme) {
     case "s3":
+    case "gs":
       if (!BUCKET.test(authority))
-        throw new StorageUriError(`storageUri names no bucket: expected s3://BUCKET/PREFIX, got ${quote(uri)}`);
-      return { kind: "s3", bucket: authority, prefix: path };
+        throw new StorageUriError(`storageUri names no bucket: expected ${scheme}://BUCKET/PREFIX, got ${quote(uri)}`);
+      return { kind: scheme, bucket: authority, prefix: path };
     case "pvc":
       if (!CLAIM.test(authority))
         throw new StorageUriError(

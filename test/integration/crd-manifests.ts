@@ -54,6 +54,14 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
       }),
     },
   ],
+  [
+    "Google Cloud Storage",
+    { predictor: predictor({ storageUri: "gs://models/digits", storage: { secretRef: { name: "gs" } } }) },
+  ],
+  [
+    "Google Cloud Storage elsewhere",
+    { predictor: predictor({ storageUri: "gs://m/d", storage: { endpoint: "http://gcs" } }) },
+  ],
   ["a public bucket", { predictor: predictor({ storage: { anonymous: true } }) }],
   ["a digest", { predictor: predictor({ storage: { verify: { sha256: "0".repeat(64) } } }) }],
   [
@@ -157,7 +165,7 @@ interface Refusal {
 
 const refused = (field: string, says: string): Refusal => ({ field, says });
 const uri = (says: string) => refused("predictor.onnx.storageUri", says);
-const SCHEME = "storageUri must start with s3://, https://, http://, pvc:// or file://";
+const SCHEME = "storageUri must start with s3://, gs://, https://, http://, pvc:// or file://";
 const PLACE = "storageUri needs a bucket, host or claim after '://'";
 const PLAIN = "storageUri must be a plain path";
 
@@ -238,6 +246,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ["a scheme in capitals", { predictor: onnx("S3://models/digits") }, uri(SCHEME)],
   ["a blank before the scheme", { predictor: onnx(" s3://models/digits") }, uri(SCHEME)],
   ["nothing after the scheme", { predictor: onnx("s3://") }, uri(PLACE)],
+  ["no bucket of Google's", { predictor: onnx("gs:///digits") }, uri(PLACE)],
   ["no bucket", { predictor: onnx("s3:///digits") }, uri(PLACE)],
   ["a password", { predictor: onnx("https://user:secret@example.com/model.onnx") }, uri(PLACE)],
   ["a query instead of a host", { predictor: onnx("https://?a=b") }, uri(PLACE)],
@@ -272,9 +281,12 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     refused("predictor.model.name", "may not be more than 63"),
   ],
   [
-    "an endpoint for what is not S3",
+    "an endpoint for what has none",
     { predictor: predictor({ storageUri: "pvc://claim/m", storage: { endpoint: "http://minio:9000" } }) },
-    refused("predictor.model.storage", "storage.endpoint is the address of an S3-compatible server"),
+    refused(
+      "predictor.model.storage",
+      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3:// or gs://",
+    ),
   ],
   [
     "an endpoint with a path",

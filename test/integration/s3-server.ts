@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { provideGoProgram } from "../programs/go-program.ts";
 
-const MODULE = "github.com/versity/versitygw/cmd/versitygw";
-const VERSION = "v1.8.0";
 const START_TIMEOUT_MS = 20_000;
 
 /** A real S3-compatible server, for tests. Each of its buckets is a folder of `directory`. */
@@ -60,31 +59,12 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 }
 
 /** Makes sure that the server's program is there; returns its path. */
-export async function buildS3Server(): Promise<string> {
-  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "lockstep", "bin");
-  const program = join(cache, `versitygw-${VERSION}`);
-  if (await exists(program)) return program;
-  await mkdir(cache, { recursive: true });
-  const building = await mkdtemp(join(cache, "building-"));
-  try {
-    console.error(`building the S3 server ${MODULE}@${VERSION}; this takes some minutes, once`);
-    const started = Date.now();
-    const child = spawn("go", ["install", "-ldflags", "-s -w", `${MODULE}@${VERSION}`], {
-      cwd: building,
-      env: { ...process.env, GOBIN: building, CGO_ENABLED: "0" },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    const ticker = setInterval(() => {
-      console.error(`still building the S3 server (${Math.round((Date.now() - started) / 1000)} s)`);
-    }, 30_000);
-    const code = await exitCode(child).finally(() => clearInterval(ticker));
-    if (code !== 0)
-      throw new Error(`building the S3 server failed: is Go (https://go.dev) installed? Exit code ${code}`);
-    await rename(join(building, "versitygw"), program);
-    return program;
-  } finally {
-    await rm(building, { recursive: true, force: true });
-  }
+export function buildS3Server(): Promise<string> {
+  return provideGoProgram({
+    title: "the S3 server",
+    module: "github.com/versity/versitygw/cmd/versitygw",
+    version: "v1.8.0",
+  });
 }
 
 interface Keys {
@@ -166,20 +146,4 @@ async function findFreePort(host: string): Promise<number> {
   await once(server, "close");
   if (address === null || typeof address === "string") throw new Error("expected an address with a port");
   return address.port;
-}
-
-async function exitCode(child: ChildProcess): Promise<number | null> {
-  return await new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", resolve);
-  });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { servePlanOf, type SourcedService } from "../../../cli/serve-plan.ts";
 import type { InferenceService, Predictor } from "../../../common/inferenceservice.gen.ts";
 
-const NO_OPTIONS = { pvcRoot: undefined, hasAwsKeys: false };
+const NO_OPTIONS = { pvcRoot: undefined, environment: {} };
 
 function source(
   name: string,
@@ -49,7 +49,7 @@ describe("what one process serves", () => {
       source("b", { onnx: { storageUri: "pvc://m/b" } }, { file: "/b/other.yaml" }),
     ];
     expect(() => servePlanOf(sources, NO_OPTIONS)).toThrow(/isvc\.yaml and other\.yaml.*--pvc-root/);
-    expect(servePlanOf(sources, { pvcRoot: "/claims", hasAwsKeys: false }).pvcRoot).toBe("/claims");
+    expect(servePlanOf(sources, { pvcRoot: "/claims", environment: {} }).pvcRoot).toBe("/claims");
   });
 
   test("two models of one name are refused", () => {
@@ -80,6 +80,8 @@ describe("what one process serves", () => {
       expect.stringMatching(/Secret keys.*AWS_ACCESS_KEY_ID/),
       expect.stringMatching(/ConfigMap ca.*NODE_EXTRA_CA_CERTS/),
     ]);
-    expect(servePlanOf([source("a", predictor)], { pvcRoot: undefined, hasAwsKeys: true }).notes).toHaveLength(1);
+    expect(
+      servePlanOf([source("a", predictor)], { pvcRoot: undefined, environment: { AWS_PROFILE: "desk" } }).notes,
+    ).toHaveLength(1);
   });
 });

@@ -19,6 +19,8 @@ describe("parseStorageUri accepts", () => {
     ["s3://models/%C3%A9", { kind: "s3", bucket: "models", prefix: "é" }],
     ["s3://models/é", { kind: "s3", bucket: "models", prefix: "é" }],
     ["s3://models/a..b/...c", { kind: "s3", bucket: "models", prefix: "a..b/...c" }],
+    ["gs://models/a/b/", { kind: "gs", bucket: "models", prefix: "a/b" }],
+    ["gs://models.example.com", { kind: "gs", bucket: "models.example.com", prefix: "" }],
     ["pvc://claim", { kind: "pvc", claim: "claim", path: "" }],
     ["pvc://my-claim.v2/a/b", { kind: "pvc", claim: "my-claim.v2", path: "a/b" }],
     ["file:///models", { kind: "file", path: "/models" }],
@@ -46,13 +48,16 @@ describe("parseStorageUri refuses and says what to write", () => {
   test.each([
     ["", /write s3:\/\/BUCKET/],
     ["models", /write s3:\/\/BUCKET/],
-    ["gs://models/a", /write s3:\/\/BUCKET/],
+    ["gcs://models/a", /write s3:\/\/BUCKET/],
     ["S3://models/a", /write s3:\/\/BUCKET/],
     ["s3:/models/a", /write s3:\/\/BUCKET/],
     ["//models/a", /write s3:\/\/BUCKET/],
     ["javascript:alert(1)", /write s3:\/\/BUCKET/],
     ["s3://", /BUCKET/],
     ["s3:///a", /BUCKET/],
+    ["gs:///a", /gs:\/\/BUCKET/],
+    ["gs://models/a?generation=1", /%3F/],
+    ["gs://key@models/a", /secretRef/],
     ["s3://a/b", /BUCKET/],
     ["s3://..../b", /BUCKET/],
     ["s3://a..b/c", /BUCKET/],
@@ -152,7 +157,7 @@ test("whatever the text, either a safe path comes out or a StorageUriError", () 
     fc.property(uri, (text) => {
       const parsed = parseIfValid(text);
       if (parsed === undefined || parsed.kind === "http") return;
-      const path = parsed.kind === "s3" ? parsed.prefix : parsed.path;
+      const path = "prefix" in parsed ? parsed.prefix : parsed.path;
       for (const segment of path
         .replace(/^\//, "")
         .split("/")
