@@ -1,52 +1,81 @@
-/** A key of the Secret that storage.secretRef names: the replica has it as an environment variable of the same name. */
+/** A key of the Secret that storage.secretRef names, and the replica's environment variable that has its value. */
 export interface SecretKey {
-  readonly name: string;
+  readonly key: string;
+  readonly variable: string;
   /** Whether a pod does not start without it. */
   readonly isRequired: boolean;
 }
 
-/** With what a storage knows who asks. */
+/** With what a storage knows who asks. Names are of environment variables; those of the Secret's keys are the same. */
 interface Credentials {
-  readonly secretKeys: readonly SecretKey[];
-  /** Variables by which whoever runs a replica on a desk names an identity otherwise. */
-  readonly others: readonly string[];
+  /** Sets of variables of which one must be complete. */
+  readonly alternatives: readonly (readonly string[])[];
+  /** What may be there beside them. */
+  readonly extras?: readonly string[];
+  /** Variables that name an identity outside of a Secret. */
+  readonly ambient?: readonly string[];
+  /** Keys that are not named as their variables are. */
+  readonly keys?: Readonly<Record<string, string>>;
 }
 
-const required = (name: string): SecretKey => ({ name, isRequired: true });
-const optional = (name: string): SecretKey => ({ name, isRequired: false });
-
 /** Credentials of the storages, by the scheme of storageUri; a scheme that is not here takes none. */
-const CREDENTIALS: ReadonlyMap<string, Credentials> = new Map([
-  [
-    "s3",
-    {
-      secretKeys: [required("AWS_ACCESS_KEY_ID"), required("AWS_SECRET_ACCESS_KEY"), optional("AWS_SESSION_TOKEN")],
-      others: ["AWS_PROFILE"],
-    },
-  ],
-  ["gs", { secretKeys: [required("GOOGLE_APPLICATION_CREDENTIALS_JSON")], others: ["GOOGLE_APPLICATION_CREDENTIALS"] }],
-]);
+const CREDENTIALS: Readonly<Record<string, Credentials>> = {
+  s3: {
+    alternatives: [["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]],
+    extras: ["AWS_SESSION_TOKEN"],
+    ambient: ["AWS_PROFILE"],
+  },
+  gs: {
+    alternatives: [["GOOGLE_APPLICATION_CREDENTIALS_JSON"]],
+    ambient: ["GOOGLE_APPLICATION_CREDENTIALS"],
+  },
+  azblob: {
+    alternatives: [
+      ["AZURE_STORAGE_ACCESS_KEY"],
+      ["AZURE_STORAGE_SAS_TOKEN"],
+      ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"],
+    ],
+    ambient: ["AZURE_FEDERATED_TOKEN_FILE"],
+  },
+};
+
+type Variables = Readonly<Record<string, string | undefined>>;
 
 /** The keys that a Secret for a model's storage may have. */
 export function secretKeysOf(storageUri: string): readonly SecretKey[] {
-  return credentialsOf(storageUri)?.secretKeys ?? [];
+  const { alternatives = [], extras = [], keys = {} } = credentialsOf(storageUri) ?? {};
+  const required = alternatives.length === 1 ? alternatives.flat() : [];
+  return [...alternatives.flat(), ...extras].map((variable) => ({
+    key: keys[variable] ?? variable,
+    variable,
+    isRequired: required.includes(variable),
+  }));
 }
 
 /**
- * What to set in a process's environment in place of the Secret, in words such as "A and B"; undefined if something is
- * set, or nothing is needed.
+ * Which keys of a Secret are missing in the environment, in words such as "A, or B and C"; undefined if one of the sets
+ * is complete, or none is needed.
  */
-export function missingVariables(
-  storageUri: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): string | undefined {
-  const { secretKeys = [], others = [] } = credentialsOf(storageUri) ?? {};
-  const names = secretKeys.map(({ name }) => name);
-  if (names.length === 0 || [...names, ...others].some((name) => (environment[name] ?? "") !== "")) return undefined;
-  const needed = secretKeys.filter(({ isRequired }) => isRequired).map(({ name }) => name);
-  return needed.length > 0 ? needed.join(" and ") : names.join(" or ");
+export function missingKeys(storageUri: string, environment: Variables): string | undefined {
+  const { alternatives = [], keys = {} } = credentialsOf(storageUri) ?? {};
+  if (alternatives.length === 0 || alternatives.some((set) => set.every(isSetIn(environment)))) return undefined;
+  return alternatives.map((set) => set.map((variable) => keys[variable] ?? variable).join(" and ")).join(", or ");
+}
+
+/**
+ * Which variables to set where there is no Secret, in words such as "A, or B and C"; undefined if some of them, or a
+ * variable that names another identity, is set.
+ */
+export function missingVariables(storageUri: string, environment: Variables): string | undefined {
+  const { alternatives = [], ambient = [] } = credentialsOf(storageUri) ?? {};
+  if (alternatives.length === 0 || [...alternatives.flat(), ...ambient].some(isSetIn(environment))) return undefined;
+  return alternatives.map((set) => set.join(" and ")).join(", or ");
+}
+
+function isSetIn(environment: Variables): (variable: string) => boolean {
+  return (variable) => (environment[variable] ?? "") !== "";
 }
 
 function credentialsOf(storageUri: string): Credentials | undefined {
-  return CREDENTIALS.get(/^[a-z0-9]+(?=:\/\/)/.exec(storageUri)?.[0] ?? "");
+  return CREDENTIALS[/^[a-z0-9]+(?=:\/\/)/.exec(storageUri)?.[0] ?? ""];
 }

@@ -115,6 +115,10 @@ export const RUNTIME_VARIABLES = {
     "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,fd00:ec2::254/128,0.0.0.0/8,::/128",
     "Networks that http(s):// and storage.endpoint may not lead to. The default keeps models from being fetched from the replica itself and from a cloud's metadata service.",
   ),
+  LOCKSTEP_STORAGE_SECRET: text(
+    "",
+    "Name of the Secret from which credentials of the storage should come, as the operator sets it where some of its keys can be missing: for messages.",
+  ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that are logged."),
 } as const;
 

@@ -154,10 +154,14 @@ function environment(predictor: Predictor, model: Model, settings: PodSettings):
   ];
   const secret = model.storage?.secretRef?.name;
   if (secret !== undefined) {
-    for (const { name, isRequired } of secretKeysOf(model.storageUri)) {
-      const secretKeyRef = { name: secret, key: name, ...(!isRequired && { optional: true }) };
-      variables.push({ name, valueFrom: { secretKeyRef } });
+    const keys = secretKeysOf(model.storageUri);
+    for (const { key, variable, isRequired } of keys) {
+      const secretKeyRef = { name: secret, key, ...(!isRequired && { optional: true }) };
+      variables.push({ name: variable, valueFrom: { secretKeyRef } });
     }
+    // Where Kubernetes lets all keys be missing, the replica says so.
+    if (keys.length > 0 && !keys.some(({ isRequired }) => isRequired))
+      variables.push({ name: "LOCKSTEP_STORAGE_SECRET", value: secret });
   }
   const caKey = model.storage?.caBundle?.configMapRef.key;
   if (caKey !== undefined) variables.push({ name: "NODE_EXTRA_CA_CERTS", value: `${CA_FOLDER}/${caKey}` });

@@ -1,7 +1,9 @@
 import { basename, join, resolve as resolvePath } from "node:path";
 import type { Environment } from "../../common/environment.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
+import { createAzblobStore } from "./azblob-store.ts";
 import { createGcsStore } from "./gcs-store.ts";
+import { missingKeys } from "../../common/storage-schemes.ts";
 import type { HttpClient } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";
@@ -15,6 +17,8 @@ import { parseStorageUri, StorageUriError, type StorageUri } from "./storage-uri
 export interface StoreContext {
   /** Where credentials are. */
   readonly environment: Environment;
+  /** Of the Secret from which they should come; empty if none was named, or its keys are known to be there. */
+  readonly secretName: string;
   /** Folder in which claims are mounted. */
   readonly pvcRoot: string;
   readonly http: HttpClient;
@@ -25,7 +29,7 @@ export interface StoreContext {
 /** Opens the place that a model's configuration names, or says why it cannot be meant. Does no I/O. */
 export function openBasePath(
   { storageUri, storage }: Pick<ModelConfig, "storageUri" | "storage">,
-  { environment, pvcRoot, http, metadataHttp }: StoreContext,
+  { environment, secretName, pvcRoot, http, metadataHttp }: StoreContext,
 ): BasePath | StorageFailure {
   let uri: StorageUri;
   try {
@@ -34,6 +38,12 @@ export function openBasePath(
     if (error instanceof StorageUriError) return new StorageFailure("StorageNotFound", error.message, { cause: error });
     throw error;
   }
+  const missing = secretName === "" ? undefined : missingKeys(storageUri, environment);
+  if (missing !== undefined)
+    return new StorageFailure(
+      "StorageAccessDenied",
+      `Secret "${secretName}" of storage.secretRef has no key that ${uri.kind}:// takes: expected ${missing}`,
+    );
   switch (uri.kind) {
     case "s3":
       return {
@@ -47,6 +57,14 @@ export function openBasePath(
         store: createGcsStore({ bucket: uri.bucket, storage, environment, http, metadataHttp }),
         key: uri.prefix,
       };
+    case "azblob": {
+      const { account, container, path } = uri;
+      return {
+        kind: "any",
+        store: createAzblobStore({ account, container, storage, environment, http, metadataHttp }),
+        key: path,
+      };
+    }
     case "http":
       return { kind: "file", store: createHttpStore({ url: uri.url, http }), key: basename(uri.url.pathname) };
     case "pvc":

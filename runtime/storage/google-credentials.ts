@@ -4,9 +4,9 @@ import { join } from "node:path";
 import * as z from "zod";
 import type { Environment } from "../../common/environment.ts";
 import { rememberToken, type AccessToken } from "./access-token.ts";
-import { discardBody } from "./response-body.ts";
-import type { HttpClient, HttpClientResponse } from "./http-client.ts";
-import { exchange, readJson, statusFailure } from "./http-exchange.ts";
+import type { HttpClient } from "./http-client.ts";
+import { exchange, readJson } from "./http-exchange.ts";
+import { exchangeForToken, fetchToken, refuseUnlessGranted, tokenService } from "./token-service.ts";
 import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 import { redactUri } from "./storage-uri.ts";
 
@@ -14,6 +14,7 @@ const SCOPE = "https://www.googleapis.com/auth/devstorage.read_only";
 /** Federation gives a token for other services first, with which the account's own is asked for. */
 const FEDERATION_SCOPE = "https://www.googleapis.com/auth/cloud-platform";
 const JWT_LIFETIME_S = 3_600;
+const METADATA_SERVER = "the metadata server of Google Cloud";
 
 const url = z.url({ protocol: /^https?$/ });
 const serviceAccount = z.object({
@@ -45,7 +46,6 @@ const externalAccount = z.object({
 const credentialFile = z.discriminatedUnion("type", [serviceAccount, authorizedUser, externalAccount]);
 type CredentialFile = z.infer<typeof credentialFile>;
 
-const tokenAnswer = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
 const impersonationAnswer = z.object({ accessToken: z.string().min(1), expireTime: z.iso.datetime({ offset: true }) });
 
 /** Where the credentials of Google's clouds come from. */
@@ -102,14 +102,14 @@ async function acquireFrom(
 ): Promise<AccessToken> {
   switch (credentials.type) {
     case "service_account":
-      return await askForToken(
+      return await exchangeForToken(
         http,
         credentials.token_uri,
         { grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer", assertion: signedJwt(credentials) },
         signal,
       );
     case "authorized_user":
-      return await askForToken(
+      return await exchangeForToken(
         http,
         "https://oauth2.googleapis.com/token",
         {
@@ -124,7 +124,7 @@ async function acquireFrom(
       break;
   }
   const { service_account_impersonation_url: impersonationUrl } = credentials;
-  const federated = await askForToken(
+  const federated = await exchangeForToken(
     http,
     credentials.token_url,
     {
@@ -140,28 +140,13 @@ async function acquireFrom(
   return impersonationUrl === undefined ? federated : await impersonate(http, impersonationUrl, federated, signal);
 }
 
-async function askForToken(
-  http: HttpClient,
-  address: string,
-  form: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<AccessToken> {
-  const headers = { "content-type": "application/x-www-form-urlencoded" };
-  const request = { method: "POST", url: new URL(address), headers, body: String(new URLSearchParams(form)) } as const;
-  const server = serverOf(address);
-  const answer = await exchange(http, { ...request, place: server }, signal);
-  await refuseUnlessGranted(answer, server);
-  const { access_token: token, expires_in: lifetimeS } = await readJson(answer, tokenAnswer, issuer(server), signal);
-  return { token, expiresAtMs: Date.now() + lifetimeS * 1_000 };
-}
-
 async function impersonate(
   http: HttpClient,
   address: string,
   federated: AccessToken,
   signal: AbortSignal,
 ): Promise<AccessToken> {
-  const server = serverOf(address);
+  const server = redactUri(new URL(address).origin);
   const answer = await exchange(
     http,
     {
@@ -175,7 +160,7 @@ async function impersonate(
     signal,
   );
   await refuseUnlessGranted(answer, server);
-  const { accessToken, expireTime } = await readJson(answer, impersonationAnswer, issuer(server), signal);
+  const { accessToken, expireTime } = await readJson(answer, impersonationAnswer, tokenService(server), signal);
   return { token: accessToken, expiresAtMs: Date.parse(expireTime) };
 }
 
@@ -185,13 +170,9 @@ async function askMetadataServer(
 ): Promise<AccessToken> {
   const host = environment["GCE_METADATA_HOST"] ?? "metadata.google.internal";
   const address = `http://${host}/computeMetadata/v1/instance/service-accounts/default/token`;
-  const server = "the metadata server of Google Cloud";
   try {
     const headers = { "metadata-flavor": "Google" };
-    const answer = await exchange(metadataHttp, { url: new URL(address), headers, place: server }, signal);
-    await refuseUnlessGranted(answer, server);
-    const { access_token: token, expires_in: lifetimeS } = await readJson(answer, tokenAnswer, issuer(server), signal);
-    return { token, expiresAtMs: Date.now() + lifetimeS * 1_000 };
+    return await fetchToken(metadataHttp, { url: new URL(address), headers, place: METADATA_SERVER }, signal);
   } catch (cause) {
     // Outside of Google Cloud there is no such host.
     if (!(cause instanceof StorageFailure) || cause.reason !== "StorageUnreachable") throw cause;
@@ -203,18 +184,6 @@ async function askMetadataServer(
       { cause, transient: cause.transient },
     );
   }
-}
-
-async function refuseUnlessGranted(answer: HttpClientResponse, server: string): Promise<void> {
-  const { status } = answer;
-  if (status === 200) return;
-  await discardBody(answer.body);
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429)
-    throw new StorageFailure(
-      "StorageAccessDenied",
-      `${server} gave no token (status ${status}): the key was revoked, or the identity may not be used here`,
-    );
-  throw statusFailure(status, server);
 }
 
 function signedJwt({ client_email, private_key, private_key_id, token_uri }: z.infer<typeof serviceAccount>): string {
@@ -281,12 +250,4 @@ async function readIfThere(path: string): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function serverOf(address: string): string {
-  return redactUri(new URL(address).origin);
-}
-
-function issuer(server: string): { server: string; expected: string } {
-  return { server, expected: "a service that issues tokens" };
 }

@@ -12,7 +12,7 @@ const MAX_TEXT_BYTES = 16 * 1024 * 1024;
 /** A question to a storage's service. */
 export interface ServiceRequest {
   /** A POST is not redirected. Default: GET. */
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "HEAD" | "POST";
   /** With its query, which may hold a signature. */
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;

@@ -21,7 +21,11 @@ export interface ModelRepositoryOptions {
   /** The process's configuration: where fetched models go, where claims are mounted, limits, forbidden networks. */
   readonly config: Pick<
     RuntimeProcessConfig,
-    "LOCKSTEP_MODEL_DIR" | "LOCKSTEP_PVC_ROOT" | "LOCKSTEP_MAX_MODEL_BYTES" | "LOCKSTEP_STORAGE_DENY"
+    | "LOCKSTEP_MODEL_DIR"
+    | "LOCKSTEP_PVC_ROOT"
+    | "LOCKSTEP_MAX_MODEL_BYTES"
+    | "LOCKSTEP_STORAGE_DENY"
+    | "LOCKSTEP_STORAGE_SECRET"
   >;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
@@ -68,6 +72,7 @@ export function createModelRepository(
   const directory = openModelDirectory(join(modelDir, modelFolderName(config.name, place)));
   const base = openBasePath(config, {
     environment: options.environment ?? process.env,
+    secretName: process_.LOCKSTEP_STORAGE_SECRET,
     pvcRoot: process_.LOCKSTEP_PVC_ROOT,
     http,
     metadataHttp,

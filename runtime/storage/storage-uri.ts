@@ -2,6 +2,8 @@
 export type StorageUri =
   | { readonly kind: "s3"; readonly bucket: string; readonly prefix: string }
   | { readonly kind: "gs"; readonly bucket: string; readonly prefix: string }
+  /** Azure Blob Storage. */
+  | { readonly kind: "azblob"; readonly account: string; readonly container: string; readonly path: string }
   /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
   | { readonly kind: "http"; readonly url: URL }
   /** `path` is absolute. */
@@ -13,10 +15,13 @@ export class StorageUriError extends Error {
   override name = "StorageUriError";
 }
 
-const FORMS = "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
-const SCHEME = /^(s3|gs|https?|file|pvc):\/\//;
+const FORMS =
+  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|gs|azblob|https?|file|pvc):\/\//;
 /** What S3, its likenesses and Google allow, old names with capitals and underscores among them. */
 const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
+const AZURE_ACCOUNT = /^[a-z0-9]{3,24}$/;
+const AZURE_CONTAINER = /^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
 const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNPRINTABLE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029\ufeff]/;
@@ -55,6 +60,8 @@ export function parseStorageUri(uri: string): StorageUri {
       if (!BUCKET.test(authority))
         throw new StorageUriError(`storageUri names no bucket: expected ${scheme}://BUCKET/PREFIX, got ${quote(uri)}`);
       return { kind: scheme, bucket: authority, prefix: path };
+    case "azblob":
+      return parseAzblob(uri, authority, path);
     case "pvc":
       if (!CLAIM.test(authority))
         throw new StorageUriError(
@@ -81,6 +88,16 @@ export function redactUri(uri: string): string {
   return shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
 }
 
+function parseAzblob(uri: string, account: string, path: string): StorageUri {
+  const [container = "", ...rest] = path.split("/");
+  if (AZURE_ACCOUNT.test(account) && AZURE_CONTAINER.test(container))
+    return { kind: "azblob", account, container, path: rest.join("/") };
+  const hint = /^([a-z0-9]+)\.(blob|dfs)\./.exec(account)?.[1];
+  throw new StorageUriError(
+    `storageUri names no storage account and container of Azure: expected azblob://${hint ?? "ACCOUNT"}/CONTAINER/PATH, got ${quote(uri)}`,
+  );
+}
+
 function parseHttp(uri: string, authority: string, rawPath: string): StorageUri {
   const url = URL.parse(uri);
   // A percent sign in a host is decoded by the parser: nobody needs it, and it hides what is meant.
@@ -88,9 +105,15 @@ function parseHttp(uri: string, authority: string, rawPath: string): StorageUri 
     throw new StorageUriError(`storageUri has no valid host: expected https://HOST/PATH, got ${quote(uri)}`);
   if (rawPath === "" || rawPath.endsWith("/"))
     throw new StorageUriError(
-      `storageUri must name a file, such as ${url.origin}${rawPath || "/"}model.onnx: http(s) cannot list a folder`,
+      `storageUri must name a file, such as ${url.origin}${rawPath || "/"}model.onnx: http(s) cannot list a folder${azureHint(url)}`,
     );
   return { kind: "http", url };
+}
+
+/** KServe reads folders of Azure by their address; here that is the address of one public file. */
+function azureHint({ hostname }: URL): string {
+  const account = /^([a-z0-9]+)\.blob\.core\./.exec(hostname)?.[1];
+  return account === undefined ? "" : `; for a folder of Azure Blob Storage write azblob://${account}/CONTAINER/PATH`;
 }
 
 function checkSegments(rawPath: string): void {

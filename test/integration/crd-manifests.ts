@@ -62,6 +62,11 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
     "Google Cloud Storage elsewhere",
     { predictor: predictor({ storageUri: "gs://m/d", storage: { endpoint: "http://gcs" } }) },
   ],
+  [
+    "Azure Blob Storage",
+    { predictor: predictor({ storageUri: "azblob://acme/models/digits", storage: { secretRef: { name: "az" } } }) },
+  ],
+  ["a container of Azure", { predictor: onnx("azblob://acme/models") }],
   ["a public bucket", { predictor: predictor({ storage: { anonymous: true } }) }],
   ["a digest", { predictor: predictor({ storage: { verify: { sha256: "0".repeat(64) } } }) }],
   [
@@ -165,7 +170,7 @@ interface Refusal {
 
 const refused = (field: string, says: string): Refusal => ({ field, says });
 const uri = (says: string) => refused("predictor.onnx.storageUri", says);
-const SCHEME = "storageUri must start with s3://, gs://, https://, http://, pvc:// or file://";
+const SCHEME = "storageUri must start with s3://, gs://, azblob://, https://, http://, pvc:// or file://";
 const PLACE = "storageUri needs a bucket, host or claim after '://'";
 const PLAIN = "storageUri must be a plain path";
 
@@ -246,6 +251,8 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ["a scheme in capitals", { predictor: onnx("S3://models/digits") }, uri(SCHEME)],
   ["a blank before the scheme", { predictor: onnx(" s3://models/digits") }, uri(SCHEME)],
   ["nothing after the scheme", { predictor: onnx("s3://") }, uri(PLACE)],
+  ["no container of Azure", { predictor: onnx("azblob://acme") }, uri(PLACE)],
+  ["an empty container of Azure", { predictor: onnx("azblob://acme//digits") }, uri(PLACE)],
   ["no bucket of Google's", { predictor: onnx("gs:///digits") }, uri(PLACE)],
   ["no bucket", { predictor: onnx("s3:///digits") }, uri(PLACE)],
   ["a password", { predictor: onnx("https://user:secret@example.com/model.onnx") }, uri(PLACE)],
@@ -285,7 +292,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     { predictor: predictor({ storageUri: "pvc://claim/m", storage: { endpoint: "http://minio:9000" } }) },
     refused(
       "predictor.model.storage",
-      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3:// or gs://",
+      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3://, gs:// or azblob://",
     ),
   ],
   [

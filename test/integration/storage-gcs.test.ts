@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { startGcsServer } from "./gcs-server.ts";
 import { testStorage } from "./storage-battery.ts";
 import { startFaultProxy, type FaultProxy } from "./storage-fault-proxy.ts";
+import { startTokenIssuer, type TokenIssuer } from "./token-issuer.ts";
 import type { StorageServer } from "./storage-server.ts";
 import { bytesOf, fetchOutcome, listingOutcome, sha256 } from "./storage-support.ts";
 
@@ -243,46 +244,3 @@ describe("credentials of Google Cloud", () => {
     expect(issuer.requests).toEqual([]);
   });
 });
-
-interface IssuerRequest {
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
-/** In the place of Google's services that give tokens; undefined is a refusal. */
-interface TokenIssuer extends AsyncDisposable {
-  readonly endpoint: string;
-  readonly requests: IssuerRequest[];
-  answer: (request: IssuerRequest) => unknown;
-}
-
-async function startTokenIssuer(): Promise<TokenIssuer> {
-  const requests: IssuerRequest[] = [];
-  const httpServer = createServer((request, response) => {
-    let body = "";
-    request.setEncoding("utf8").on("data", (text: string) => {
-      body += text;
-    });
-    request.on("end", () => {
-      const seen = { path: request.url ?? "", headers: request.headers, body };
-      requests.push(seen);
-      const answer = self.answer(seen);
-      response.writeHead(answer === undefined ? 400 : 200, { "content-type": "application/json" });
-      response.end(JSON.stringify(answer ?? { error: "invalid_grant" }));
-    });
-  });
-  httpServer.listen(0, "127.0.0.1");
-  await once(httpServer, "listening");
-  const self: TokenIssuer = {
-    endpoint: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`,
-    requests,
-    answer: () => undefined,
-    [Symbol.asyncDispose]: async () => {
-      httpServer.closeAllConnections();
-      httpServer.close();
-      await once(httpServer, "close");
-    },
-  };
-  return self;
-}

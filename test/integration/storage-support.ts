@@ -26,6 +26,8 @@ export interface TestRepositoryOptions extends Omit<ModelRepositoryOptions, "con
   readonly maxBytes?: number;
   /** Default: nothing is forbidden, because the servers of the tests are on 127.0.0.1. */
   readonly deny?: readonly string[];
+  /** LOCKSTEP_STORAGE_SECRET. */
+  readonly secretName?: string;
 }
 
 export const signal: AbortSignal = new AbortController().signal;
@@ -38,7 +40,7 @@ export const QUICK: NonNullable<ModelRepositoryOptions["limits"]> = {
 
 /** Opens a repository as a replica would. */
 export function openRepository(storageUri: string, options: TestRepositoryOptions = {}): TestRepository {
-  const { storage, versionPolicy, pvcRoot, maxBytes, deny, ...rest } = options;
+  const { storage, versionPolicy, pvcRoot, maxBytes, deny, secretName, ...rest } = options;
   const modelDir = options.modelDir ?? mkdtempSync(join(tmpdir(), "lockstep-models-"));
   const repository = createModelRepository(
     {
@@ -55,6 +57,7 @@ export function openRepository(storageUri: string, options: TestRepositoryOption
         LOCKSTEP_PVC_ROOT: pvcRoot ?? "/nonexistent",
         LOCKSTEP_MAX_MODEL_BYTES: maxBytes ?? 2 ** 30,
         LOCKSTEP_STORAGE_DENY: deny ?? [],
+        LOCKSTEP_STORAGE_SECRET: secretName ?? "",
       },
     },
   );
