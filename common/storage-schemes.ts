@@ -37,6 +37,11 @@ const CREDENTIALS: Readonly<Record<string, Credentials>> = {
     ],
     ambient: ["AZURE_FEDERATED_TOKEN_FILE"],
   },
+  oci: {
+    alternatives: [["OCI_USERNAME", "OCI_PASSWORD"], ["DOCKER_AUTH_CONFIG"]],
+    // As Secrets of type kubernetes.io/dockerconfigjson have it.
+    keys: { DOCKER_AUTH_CONFIG: ".dockerconfigjson" },
+  },
 };
 
 type Variables = Readonly<Record<string, string | undefined>>;

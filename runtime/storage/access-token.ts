@@ -31,7 +31,7 @@ export function rememberToken(
 }
 
 /** Gets a token for a request; a denial says for what. Throws StorageFailure. */
-export async function tokenFor(place: string, token: () => Promise<string>): Promise<string> {
+export async function tokenFor<T>(place: string, token: () => T | Promise<T>): Promise<T> {
   try {
     return await token();
   } catch (error) {

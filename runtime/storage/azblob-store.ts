@@ -42,18 +42,8 @@ export function createAzblobStore(options: AzblobStoreOptions): ObjectStore {
   const describe = (key: string): string => redactUri(`azblob://${account}/${container}/${key}`);
   /** Made when it is asked for first: it may have to say that something is missing. */
   let found: AzureCredentials | undefined;
-  const credentialsOf = (key: string): AzureCredentials => {
-    if (found !== undefined) return found;
-    try {
-      return (found = storage.anonymous ? { identity: "anonymous" } : createAzureCredentials(options));
-    } catch (error) {
-      throw error instanceof StorageFailure
-        ? new StorageFailure("StorageAccessDenied", `${describe(key)} cannot be asked for: ${error.message}`, {
-            cause: error,
-          })
-        : error;
-    }
-  };
+  const credentialsOf = (): AzureCredentials =>
+    (found ??= storage.anonymous ? { identity: "anonymous" } : createAzureCredentials(options));
 
   const ask = async (
     method: "GET" | "HEAD",
@@ -61,7 +51,7 @@ export function createAzblobStore(options: AzblobStoreOptions): ObjectStore {
     { query = {}, headers = {}, isListing = false }: Question,
     signal: AbortSignal,
   ): Promise<ServiceResponse> => {
-    const credentials = credentialsOf(key);
+    const credentials = await tokenFor(describe(key), credentialsOf);
     const path = isListing ? "" : `/${key.split("/").map(encodeURIComponent).join("/")}`;
     const url = new URL(`${base}/${container}${path}`);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -87,7 +77,7 @@ export function createAzblobStore(options: AzblobStoreOptions): ObjectStore {
       container,
       place: describe(key),
       server,
-      identity: credentialsOf(key).identity,
+      identity: credentialsOf().identity,
     });
   };
 

@@ -8,6 +8,7 @@ import type { HttpClient } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { createOciStore } from "./oci-store.ts";
 import type { BasePath } from "./repository-layout.ts";
 import { createS3Store } from "./s3-store.ts";
 import { StorageFailure } from "./storage-failure.ts";
@@ -63,6 +64,14 @@ export function openBasePath(
         kind: "any",
         store: createAzblobStore({ account, container, storage, environment, http, metadataHttp }),
         key: path,
+      };
+    }
+    case "oci": {
+      const { registry, repository, reference } = uri;
+      return {
+        kind: "any",
+        store: createOciStore({ registry, repository, reference, storage, environment, http }),
+        key: "",
       };
     }
     case "http":

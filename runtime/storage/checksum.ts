@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /** The digests with which storages announce content. */
-export const CHECKSUM_ALGORITHMS = ["sha256", "sha1", "md5", "crc32", "crc32c", "crc64nvme"] as const;
+export const CHECKSUM_ALGORITHMS = ["sha256", "sha512", "sha1", "md5", "crc32", "crc32c", "crc64nvme"] as const;
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
 
 /** A digest that grows with the data. */
@@ -16,6 +16,7 @@ export interface RunningChecksum {
 export function createChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
   switch (algorithm) {
     case "sha256":
+    case "sha512":
     case "sha1":
     case "md5": {
       const hash = createHash(algorithm);
@@ -40,7 +41,7 @@ export function createChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
 
 /** Length in bytes of a digest. */
 export function checksumLength(algorithm: ChecksumAlgorithm): number {
-  return { sha256: 32, sha1: 20, md5: 16, crc32: 4, crc32c: 4, crc64nvme: 8 }[algorithm];
+  return { sha256: 32, sha512: 64, sha1: 20, md5: 16, crc32: 4, crc32c: 4, crc64nvme: 8 }[algorithm];
 }
 
 /** Reversed polynomial of CRC-32C (Castagnoli), which Google's storage and S3 announce. */

@@ -4,6 +4,13 @@ export type StorageUri =
   | { readonly kind: "gs"; readonly bucket: string; readonly prefix: string }
   /** Azure Blob Storage. */
   | { readonly kind: "azblob"; readonly account: string; readonly container: string; readonly path: string }
+  /** A repository of an OCI registry; `reference` is `:TAG` or `@DIGEST`. */
+  | {
+      readonly kind: "oci";
+      readonly registry: string;
+      readonly repository: string;
+      readonly reference: string | undefined;
+    }
   /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
   | { readonly kind: "http"; readonly url: URL }
   /** `path` is absolute. */
@@ -16,12 +23,16 @@ export class StorageUriError extends Error {
 }
 
 const FORMS =
-  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
-const SCHEME = /^(s3|gs|azblob|https?|file|pvc):\/\//;
+  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, oci://HOST/REPOSITORY:TAG, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|gs|azblob|oci|https?|file|pvc):\/\//;
 /** What S3, its likenesses and Google allow, old names with capitals and underscores among them. */
 const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 const AZURE_ACCOUNT = /^[a-z0-9]{3,24}$/;
 const AZURE_CONTAINER = /^(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/;
+const OCI_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*";
+const OCI_NAME = new RegExp(
+  `^(${OCI_PART}(?:/${OCI_PART})*)(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$`,
+);
 const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNPRINTABLE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029\ufeff]/;
@@ -53,27 +64,34 @@ export function parseStorageUri(uri: string): StorageUri {
     throw new StorageUriError(
       "storageUri has a '?': write one that is part of a name as %3F; only http(s) has a query",
     );
-  const path = decodePath(rawPath);
-  switch (scheme) {
-    case "s3":
-    case "gs":
-      if (!BUCKET.test(authority))
-        throw new StorageUriError(`storageUri names no bucket: expected ${scheme}://BUCKET/PREFIX, got ${quote(uri)}`);
-      return { kind: scheme, bucket: authority, prefix: path };
-    case "azblob":
-      return parseAzblob(uri, authority, path);
-    case "pvc":
-      if (!CLAIM.test(authority))
-        throw new StorageUriError(
-          `storageUri names no PersistentVolumeClaim: expected pvc://CLAIM/PATH, got ${quote(uri)}`,
-        );
-      return { kind: "pvc", claim: authority, path };
-    default:
-      if (authority !== "" || path === "")
-        throw new StorageUriError(`expected file:///PATH with three slashes and an absolute path, got ${quote(uri)}`);
-      return { kind: "file", path: `/${path}` };
-  }
+  const parse = PARSERS[scheme];
+  if (parse === undefined) throw new StorageUriError(`storageUri ${quote(uri)} is not understood: write ${FORMS}`);
+  return parse({ uri, authority, path: decodePath(rawPath) });
 }
+
+/** An address without scheme, whose path is decoded. */
+interface Place {
+  readonly uri: string;
+  readonly authority: string;
+  readonly path: string;
+}
+
+const PARSERS: Readonly<Record<string, (place: Place) => StorageUri>> = {
+  s3: (place) => ({ kind: "s3", ...parseBucket("s3", place) }),
+  gs: (place) => ({ kind: "gs", ...parseBucket("gs", place) }),
+  azblob: parseAzblob,
+  oci: parseOci,
+  pvc: ({ uri, authority, path }) => {
+    if (CLAIM.test(authority)) return { kind: "pvc", claim: authority, path };
+    throw new StorageUriError(
+      `storageUri names no PersistentVolumeClaim: expected pvc://CLAIM/PATH, got ${quote(uri)}`,
+    );
+  },
+  file: ({ uri, authority, path }) => {
+    if (authority === "" && path !== "") return { kind: "file", path: `/${path}` };
+    throw new StorageUriError(`expected file:///PATH with three slashes and an absolute path, got ${quote(uri)}`);
+  },
+};
 
 /**
  * A `storageUri` or URL as it may be logged and shown: without user name, query (a presigned URL's signature is there)
@@ -88,7 +106,15 @@ export function redactUri(uri: string): string {
   return shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
 }
 
-function parseAzblob(uri: string, account: string, path: string): StorageUri {
+function parseBucket(
+  scheme: string,
+  { uri, authority, path }: Place,
+): { readonly bucket: string; readonly prefix: string } {
+  if (BUCKET.test(authority)) return { bucket: authority, prefix: path };
+  throw new StorageUriError(`storageUri names no bucket: expected ${scheme}://BUCKET/PREFIX, got ${quote(uri)}`);
+}
+
+function parseAzblob({ uri, authority: account, path }: Place): StorageUri {
   const [container = "", ...rest] = path.split("/");
   if (AZURE_ACCOUNT.test(account) && AZURE_CONTAINER.test(container))
     return { kind: "azblob", account, container, path: rest.join("/") };
@@ -96,6 +122,22 @@ function parseAzblob(uri: string, account: string, path: string): StorageUri {
   throw new StorageUriError(
     `storageUri names no storage account and container of Azure: expected azblob://${hint ?? "ACCOUNT"}/CONTAINER/PATH, got ${quote(uri)}`,
   );
+}
+
+function parseOci({ uri, authority, path }: Place): StorageUri {
+  const [, repository, reference] = OCI_NAME.exec(path) ?? [];
+  const host = URL.parse(`https://${authority}`);
+  if (repository === undefined || host === null || !/^[A-Za-z0-9.-]+(:\d+)?$|^\[[0-9a-f:.]+\](:\d+)?$/i.test(authority))
+    throw new StorageUriError(
+      `storageUri names no repository of a registry: expected oci://HOST/REPOSITORY:TAG, oci://HOST/REPOSITORY@sha256:DIGEST or oci://HOST/REPOSITORY, got ${quote(uri)}`,
+    );
+  const isShortName = authority === "docker.io" && !repository.includes("/");
+  return {
+    kind: "oci",
+    registry: authority,
+    repository: isShortName ? `library/${repository}` : repository,
+    reference,
+  };
 }
 
 function parseHttp(uri: string, authority: string, rawPath: string): StorageUri {

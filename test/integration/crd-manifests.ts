@@ -66,6 +66,9 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
     "Azure Blob Storage",
     { predictor: predictor({ storageUri: "azblob://acme/models/digits", storage: { secretRef: { name: "az" } } }) },
   ],
+  ["an artifact by tag", { predictor: onnx("oci://registry.example.com:5000/models/digits:v3") }],
+  ["an artifact by digest", { predictor: onnx(`oci://registry.example.com/digits@sha256:${"0".repeat(64)}`) }],
+  ["a repository", { predictor: onnx("oci://registry.example.com/models/digits") }],
   ["a container of Azure", { predictor: onnx("azblob://acme/models") }],
   ["a public bucket", { predictor: predictor({ storage: { anonymous: true } }) }],
   ["a digest", { predictor: predictor({ storage: { verify: { sha256: "0".repeat(64) } } }) }],
@@ -170,7 +173,7 @@ interface Refusal {
 
 const refused = (field: string, says: string): Refusal => ({ field, says });
 const uri = (says: string) => refused("predictor.onnx.storageUri", says);
-const SCHEME = "storageUri must start with s3://, gs://, azblob://, https://, http://, pvc:// or file://";
+const SCHEME = "storageUri must start with s3://, gs://, azblob://, oci://, https://, http://, pvc:// or file://";
 const PLACE = "storageUri needs a bucket, host or claim after '://'";
 const PLAIN = "storageUri must be a plain path";
 
@@ -251,6 +254,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ["a scheme in capitals", { predictor: onnx("S3://models/digits") }, uri(SCHEME)],
   ["a blank before the scheme", { predictor: onnx(" s3://models/digits") }, uri(SCHEME)],
   ["nothing after the scheme", { predictor: onnx("s3://") }, uri(PLACE)],
+  ["no repository", { predictor: onnx("oci://registry.example.com") }, uri(PLACE)],
   ["no container of Azure", { predictor: onnx("azblob://acme") }, uri(PLACE)],
   ["an empty container of Azure", { predictor: onnx("azblob://acme//digits") }, uri(PLACE)],
   ["no bucket of Google's", { predictor: onnx("gs:///digits") }, uri(PLACE)],
@@ -292,7 +296,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     { predictor: predictor({ storageUri: "pvc://claim/m", storage: { endpoint: "http://minio:9000" } }) },
     refused(
       "predictor.model.storage",
-      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3://, gs:// or azblob://",
+      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3://, gs://, azblob:// or oci://",
     ),
   ],
   [

@@ -11,6 +11,8 @@ export interface ProxyFault {
   readonly dripMs?: number;
   /** Answers by this status instead of asking the server. */
   readonly status?: number;
+  /** Of that answer. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Never answers. */
   readonly silent?: boolean;
   /** Changes a byte of the body. */
@@ -45,7 +47,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     const fault = proxy.decide(seen) ?? {};
     if (fault.silent === true) return;
     if (fault.status === undefined) forward(target, request, response, fault);
-    else response.writeHead(fault.status, { "content-length": 0 }).end();
+    else response.writeHead(fault.status, { "content-length": 0, ...fault.headers }).end();
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -11,10 +11,16 @@ export interface ProgramResult {
 /** Runs a program to its end; whatever its status, the caller judges it. After `timeoutMs` (default 60 s) it is killed. */
 export async function runProgram(
   command: readonly [program: string, ...args: string[]],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly timeoutMs?: number } = {},
+  options: {
+    readonly input?: string;
+    readonly cwd?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly timeoutMs?: number;
+  } = {},
 ): Promise<ProgramResult> {
   const [program, ...args] = command;
   const child = spawn(program, args, {
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
     env: options.env ?? process.env,
     timeout: options.timeoutMs ?? 60_000,
     killSignal: "SIGKILL",

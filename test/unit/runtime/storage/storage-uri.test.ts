@@ -23,6 +23,16 @@ describe("parseStorageUri accepts", () => {
     ["gs://models.example.com", { kind: "gs", bucket: "models.example.com", prefix: "" }],
     ["azblob://acme/models", { kind: "azblob", account: "acme", container: "models", path: "" }],
     ["azblob://acme/models/a/b/", { kind: "azblob", account: "acme", container: "models", path: "a/b" }],
+    [
+      "oci://registry.example:5000/models/digits:v1.2",
+      { kind: "oci", registry: "registry.example:5000", repository: "models/digits", reference: ":v1.2" },
+    ],
+    [
+      `oci://registry.example/digits@sha256:${"0".repeat(64)}`,
+      { kind: "oci", registry: "registry.example", repository: "digits", reference: `@sha256:${"0".repeat(64)}` },
+    ],
+    ["oci://[::1]:5000/a", { kind: "oci", registry: "[::1]:5000", repository: "a", reference: undefined }],
+    ["oci://docker.io/a:b", { kind: "oci", registry: "docker.io", repository: "library/a", reference: ":b" }],
     ["pvc://claim", { kind: "pvc", claim: "claim", path: "" }],
     ["pvc://my-claim.v2/a/b", { kind: "pvc", claim: "my-claim.v2", path: "a/b" }],
     ["file:///models", { kind: "file", path: "/models" }],
@@ -64,6 +74,14 @@ describe("parseStorageUri refuses and says what to write", () => {
     ["azblob://acme.blob.core.windows.net/models", /azblob:\/\/acme\/CONTAINER/],
     ["azblob://models@acme.blob.core.windows.net/a", /secretRef/],
     ["https://acme.blob.core.windows.net/models/a/", /azblob:\/\/acme\/CONTAINER/],
+    ["oci://registry.example", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry.example/Models", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry.example/a:b:c", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry.example/a@sha256:0", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry.example/a:b@c", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry_example/a", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://registry:port/a", /oci:\/\/HOST\/REPOSITORY/],
+    ["oci://user@registry.example/a", /secretRef/],
     ["gs:///a", /gs:\/\/BUCKET/],
     ["gs://models/a?generation=1", /%3F/],
     ["gs://key@models/a", /secretRef/],
@@ -165,7 +183,7 @@ test("whatever the text, either a safe path comes out or a StorageUriError", () 
   fc.assert(
     fc.property(uri, (text) => {
       const parsed = parseIfValid(text);
-      if (parsed === undefined || parsed.kind === "http") return;
+      if (parsed === undefined || parsed.kind === "http" || parsed.kind === "oci") return;
       const path = "prefix" in parsed ? parsed.prefix : parsed.path;
       for (const segment of path
         .replace(/^\//, "")
