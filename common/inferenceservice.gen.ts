@@ -135,9 +135,9 @@ export interface Model {
   readonly protocolVersion?: "v1" | "v2" | "grpc-v2";
   /**
    * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH,
-   * oci://HOST/REPOSITORY:TAG, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the image. A
-   * folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx, ...); a
-   * single file is version 1. Over http(s) only a single file can be served.
+   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH
+   * inside the image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx,
+   * 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   readonly storage?: ModelStorage;
@@ -185,8 +185,8 @@ export interface ModelStorage {
  * A Secret of this namespace with the storage's credentials. s3: keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
  * optionally AWS_SESSION_TOKEN. gs: GOOGLE_APPLICATION_CREDENTIALS_JSON, a service account's key. azblob:
  * AZURE_STORAGE_ACCESS_KEY, or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.
- * oci: OCI_USERNAME and OCI_PASSWORD, or .dockerconfigjson. Without it the replicas use the identity of their service
- * account, or the cloud's ambient one.
+ * oci: OCI_USERNAME and OCI_PASSWORD, or .dockerconfigjson. hf: HF_TOKEN. Without it the replicas use the identity of
+ * their service account, or the cloud's ambient one.
  */
 export interface SecretReference {
   /** Name of the Secret. */
@@ -286,9 +286,9 @@ export type Quantity = string | number;
 export interface OnnxModel {
   /**
    * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH,
-   * oci://HOST/REPOSITORY:TAG, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH inside the image. A
-   * folder whose sub-folders are named by integers is a repository of versions (1/model.onnx, 2/model.onnx, ...); a
-   * single file is version 1. Over http(s) only a single file can be served.
+   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH
+   * inside the image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx,
+   * 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   /**

@@ -42,6 +42,7 @@ const CREDENTIALS: Readonly<Record<string, Credentials>> = {
     // As Secrets of type kubernetes.io/dockerconfigjson have it.
     keys: { DOCKER_AUTH_CONFIG: ".dockerconfigjson" },
   },
+  hf: { alternatives: [["HF_TOKEN"]] },
 };
 
 type Variables = Readonly<Record<string, string | undefined>>;

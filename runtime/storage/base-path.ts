@@ -4,6 +4,7 @@ import type { ModelConfig } from "../../common/runtime-config.ts";
 import { createAzblobStore } from "./azblob-store.ts";
 import { createGcsStore } from "./gcs-store.ts";
 import { missingKeys } from "../../common/storage-schemes.ts";
+import { createHfStore } from "./hf-store.ts";
 import type { HttpClient } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";
@@ -72,6 +73,14 @@ export function openBasePath(
         kind: "any",
         store: createOciStore({ registry, repository, reference, storage, environment, http }),
         key: "",
+      };
+    }
+    case "hf": {
+      const { repository, revision, path } = uri;
+      return {
+        kind: "any",
+        store: createHfStore({ repository, revision, storage, environment, http }),
+        key: path,
       };
     }
     case "http":

@@ -11,6 +11,13 @@ export type StorageUri =
       readonly repository: string;
       readonly reference: string | undefined;
     }
+  /** ORG/REPO of a Hugging Face hub; `revision` is a branch, tag or commit. */
+  | {
+      readonly kind: "hf";
+      readonly repository: string;
+      readonly revision: string | undefined;
+      readonly path: string;
+    }
   /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
   | { readonly kind: "http"; readonly url: URL }
   /** `path` is absolute. */
@@ -23,8 +30,8 @@ export class StorageUriError extends Error {
 }
 
 const FORMS =
-  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, oci://HOST/REPOSITORY:TAG, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
-const SCHEME = /^(s3|gs|azblob|oci|https?|file|pvc):\/\//;
+  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|gs|azblob|oci|hf|https?|file|pvc):\/\//;
 /** What S3, its likenesses and Google allow, old names with capitals and underscores among them. */
 const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 const AZURE_ACCOUNT = /^[a-z0-9]{3,24}$/;
@@ -33,6 +40,8 @@ const OCI_PART = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*";
 const OCI_NAME = new RegExp(
   `^(${OCI_PART}(?:/${OCI_PART})*)(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?$`,
 );
+const HF_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
+const HF_REVISION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNPRINTABLE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029\ufeff]/;
@@ -81,6 +90,7 @@ const PARSERS: Readonly<Record<string, (place: Place) => StorageUri>> = {
   gs: (place) => ({ kind: "gs", ...parseBucket("gs", place) }),
   azblob: parseAzblob,
   oci: parseOci,
+  hf: parseHf,
   pvc: ({ uri, authority, path }) => {
     if (CLAIM.test(authority)) return { kind: "pvc", claim: authority, path };
     throw new StorageUriError(
@@ -138,6 +148,16 @@ function parseOci({ uri, authority, path }: Place): StorageUri {
     repository: isShortName ? `library/${repository}` : repository,
     reference,
   };
+}
+
+function parseHf({ uri, authority: organization, path }: Place): StorageUri {
+  const [named = "", ...rest] = path.split("/");
+  const [repo, revision] = splitOnce(named, "@");
+  if (HF_NAME.test(organization) && HF_NAME.test(repo) && (revision === undefined || HF_REVISION.test(revision)))
+    return { kind: "hf", repository: `${organization}/${repo}`, revision, path: rest.join("/") };
+  throw new StorageUriError(
+    `storageUri names no repository of Hugging Face: expected hf://ORG/REPO/PATH or hf://ORG/REPO@REVISION/PATH, got ${quote(uri)}`,
+  );
 }
 
 function parseHttp(uri: string, authority: string, rawPath: string): StorageUri {
