@@ -8,7 +8,11 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { provideGcsServer } from "../test/integration/gcs-server.ts";
+import { provideMlflow } from "../test/integration/mlflow-server.ts";
+import { provideOras, provideRegistry } from "../test/integration/oci-registry.ts";
 import { buildS3Server } from "../test/integration/s3-server.ts";
+import { provideAzurite } from "../test/programs/azurite.ts";
 import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
 import { provideHelm } from "../test/programs/helm.ts";
 import { providePythonClients } from "../test/programs/python-environment.ts";
@@ -18,7 +22,16 @@ const ROOT = path.resolve(import.meta.dirname, "..");
 const REPORTS = path.join(ROOT, "dist/test-reports");
 /** The programs of each project, so that the waiting for them is seen, and is not part of any test's time. */
 const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = {
-  integration: [provideControlPlanePrograms, provideHelm, buildS3Server],
+  integration: [
+    provideControlPlanePrograms,
+    provideHelm,
+    buildS3Server,
+    provideGcsServer,
+    provideAzurite,
+    provideRegistry,
+    provideOras,
+    provideMlflow,
+  ],
   conformance: [providePythonClients],
   e2e: [provideHelm, buildS3Server],
 };

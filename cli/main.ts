@@ -28,7 +28,10 @@ program
     "Serves models over HTTP in this process: those of InferenceServices (-f), or one by its place.\n" +
       "Each model is fetched, loaded, warmed up and asked once; the request is printed, to copy, with the answer.",
   )
-  .argument("[place]", "a folder or .onnx file, or s3://BUCKET/PREFIX, https://HOST/PATH, file:///PATH")
+  .argument(
+    "[place]",
+    "a folder or .onnx file, or an address such as s3://BUCKET/PREFIX, hf://ORG/REPO or https://HOST/PATH",
+  )
   .option("-f, --file <file>", "a file with one or more InferenceServices; may be repeated", append, [])
   .option("-n, --name <name>", "name of the model in URLs (default: the last part of its place)")
   .addOption(
@@ -40,7 +43,10 @@ program
       .argParser(grpcPort),
   )
   .option("--host <address>", "address to listen on; 0.0.0.0 lets other machines in", "127.0.0.1")
-  .option("--endpoint <url>", "address of the S3-compatible server of an s3:// place (default: AWS)")
+  .option(
+    "--endpoint <url>",
+    "address of the storage's server, such as an S3-compatible one (default: the cloud's own)",
+  )
   .option("--pvc-root <dir>", "where claims of pvc://CLAIM/PATH are folders (default: the folder of the file)")
   .option("--model-dir <dir>", "where fetched models are kept (default: the user's cache)")
   .addOption(new Option("--log-level <level>", "log to standard error, as JSON").choices(LOG_LEVELS).default("silent"))

@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 22;
+export const VALIDATION_RULE_COUNT = 23;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -135,9 +135,9 @@ export interface Model {
   readonly protocolVersion?: "v1" | "v2" | "grpc-v2";
   /**
    * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH,
-   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH
-   * inside the image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx,
-   * 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
+   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, mlflow://NAME@ALIAS, https://HOST/PATH (or http), pvc://CLAIM/PATH,
+   * or file:///PATH inside the image. A folder whose sub-folders are named by integers is a repository of versions
+   * (1/model.onnx, 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   readonly storage?: ModelStorage;
@@ -185,8 +185,9 @@ export interface ModelStorage {
  * A Secret of this namespace with the storage's credentials. s3: keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
  * optionally AWS_SESSION_TOKEN. gs: GOOGLE_APPLICATION_CREDENTIALS_JSON, a service account's key. azblob:
  * AZURE_STORAGE_ACCESS_KEY, or AZURE_STORAGE_SAS_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.
- * oci: OCI_USERNAME and OCI_PASSWORD, or .dockerconfigjson. hf: HF_TOKEN. Without it the replicas use the identity of
- * their service account, or the cloud's ambient one.
+ * oci: OCI_USERNAME and OCI_PASSWORD, or .dockerconfigjson. hf: HF_TOKEN. mlflow: MLFLOW_TRACKING_TOKEN, or
+ * MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. Without it the replicas use the identity of their service
+ * account, or the cloud's ambient one.
  */
 export interface SecretReference {
   /** Name of the Secret. */
@@ -286,9 +287,9 @@ export type Quantity = string | number;
 export interface OnnxModel {
   /**
    * Where the model is: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH,
-   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH (or http), pvc://CLAIM/PATH, or file:///PATH
-   * inside the image. A folder whose sub-folders are named by integers is a repository of versions (1/model.onnx,
-   * 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
+   * oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, mlflow://NAME@ALIAS, https://HOST/PATH (or http), pvc://CLAIM/PATH,
+   * or file:///PATH inside the image. A folder whose sub-folders are named by integers is a repository of versions
+   * (1/model.onnx, 2/model.onnx, ...); a single file is version 1. Over http(s) only a single file can be served.
    */
   readonly storageUri: string;
   /**

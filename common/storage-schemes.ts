@@ -43,6 +43,9 @@ const CREDENTIALS: Readonly<Record<string, Credentials>> = {
     keys: { DOCKER_AUTH_CONFIG: ".dockerconfigjson" },
   },
   hf: { alternatives: [["HF_TOKEN"]] },
+  mlflow: {
+    alternatives: [["MLFLOW_TRACKING_TOKEN"], ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"]],
+  },
 };
 
 type Variables = Readonly<Record<string, string | undefined>>;

@@ -9,6 +9,7 @@ import type { HttpClient } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";
 import type { ObjectStore } from "./object-store.ts";
+import { createMlflowStore } from "./mlflow-store.ts";
 import { createOciStore } from "./oci-store.ts";
 import type { BasePath } from "./repository-layout.ts";
 import { createS3Store } from "./s3-store.ts";
@@ -82,6 +83,10 @@ export function openBasePath(
         store: createHfStore({ repository, revision, storage, environment, http }),
         key: path,
       };
+    }
+    case "mlflow": {
+      const { name, selection } = uri;
+      return { kind: "any", store: createMlflowStore({ name, selection, storage, environment, http }), key: "" };
     }
     case "http":
       return { kind: "file", store: createHttpStore({ url: uri.url, http }), key: basename(uri.url.pathname) };

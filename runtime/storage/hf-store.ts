@@ -132,7 +132,7 @@ export function createHfStore(options: HfStoreOptions): ObjectStore {
       do {
         const query = new URLSearchParams({ limit: "1000", ...(recursive && { recursive: "true" }) });
         if (cursor !== undefined) query.set("cursor", cursor);
-        const answer = await ask(`${address}?${query}`, folder, signal);
+        const answer = await ask(`${address}?${query.toString()}`, folder, signal);
         if (answer.status === 404 && answer.headers["x-error-code"] === "EntryNotFound") {
           await discardBody(answer.body);
           return [];

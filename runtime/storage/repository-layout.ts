@@ -1,4 +1,5 @@
 import type { VersionSource } from "./fetcher.ts";
+import { chooseLoggedModel, isLoggedByMlflow } from "./mlflow-folder.ts";
 import type { ObjectStore, StoredEntry } from "./object-store.ts";
 import { withRetries, type RetryPolicy } from "./retry.ts";
 import { StorageFailure } from "./storage-failure.ts";
@@ -51,10 +52,10 @@ export async function locateVersions(
   const complete = await filterConcurrently(versions, async (version) =>
     entries.some(({ kind, name }) => kind === "unsafe" && name === String(version))
       ? true
-      : holdsModel(await list(base, join(key, String(version)), false, retry, signal)),
+      : holdsVersion(await list(base, join(key, String(version)), false, retry, signal)),
   );
   if (complete.length > 0) return { kind: "versions", versions: complete };
-  if (holdsModel(entries)) return { kind: "folder", versions: [1] };
+  if (holdsVersion(entries)) return { kind: "folder", versions: [1] };
   if (entries.length === 0 && !looksLikeFile && (await isFile(base, retry, signal))) return single;
   if (entries.length === 0 && looksLikeFile)
     throw new StorageFailure("StorageNotFound", `${store.describe(key)} does not exist`);
@@ -82,8 +83,16 @@ export function versionSource(
   return {
     version,
     key: (name) => join(folder, name),
-    plan: async (signal) => planVersion(await list(base, folder, true, retry, signal), store.describe(folder)),
+    plan: async (signal) => {
+      const entries = await list(base, folder, true, retry, signal);
+      return planVersion(await chooseLoggedModel(entries, { store, folder }, retry, signal), store.describe(folder));
+    },
   };
+}
+
+/** What MLflow logged counts whatever it is: the version's fetch says what is wrong. */
+function holdsVersion(entries: readonly StoredEntry[]): boolean {
+  return holdsModel(entries) || isLoggedByMlflow(entries);
 }
 
 async function isFile({ store, key }: BasePath, retry: RetryPolicy, signal: AbortSignal): Promise<boolean> {

@@ -1,3 +1,5 @@
+import type { MlflowSelection } from "./mlflow-store.ts";
+
 /** A `storageUri`, taken apart and checked. Paths are decoded, without leading or trailing slash. */
 export type StorageUri =
   | { readonly kind: "s3"; readonly bucket: string; readonly prefix: string }
@@ -18,6 +20,8 @@ export type StorageUri =
       readonly revision: string | undefined;
       readonly path: string;
     }
+  /** A model of MLflow's registry: all its versions, one, or the one that has an alias. */
+  | { readonly kind: "mlflow"; readonly name: string; readonly selection: MlflowSelection }
   /** `url` is complete, with its query, which may hold a signature: show it only through {@link redactUri}. */
   | { readonly kind: "http"; readonly url: URL }
   /** `path` is absolute. */
@@ -30,8 +34,8 @@ export class StorageUriError extends Error {
 }
 
 const FORMS =
-  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
-const SCHEME = /^(s3|gs|azblob|oci|hf|https?|file|pvc):\/\//;
+  "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, azblob://ACCOUNT/CONTAINER/PATH, oci://HOST/REPOSITORY:TAG, hf://ORG/REPO/PATH, mlflow://NAME@ALIAS, https://HOST/PATH, pvc://CLAIM/PATH or file:///PATH";
+const SCHEME = /^(s3|gs|azblob|oci|hf|mlflow|https?|file|pvc):\/\//;
 /** What S3, its likenesses and Google allow, old names with capitals and underscores among them. */
 const BUCKET = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 const AZURE_ACCOUNT = /^[a-z0-9]{3,24}$/;
@@ -42,6 +46,10 @@ const OCI_NAME = new RegExp(
 );
 const HF_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
 const HF_REVISION = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** Of what MLflow allows, what needs no quotes. */
+const MLFLOW_NAME = /^[^/:@'"`\\]{1,250}$/;
+const MLFLOW_ALIAS = /^[A-Za-z0-9_-]{1,255}$/;
+const MLFLOW_WITH_ALIAS = /^mlflow:\/\/[^/:@?#]+@[A-Za-z0-9_-]+$/;
 const CLAIM = /^(?!.*\.\.)[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const UNPRINTABLE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029\ufeff]/;
@@ -61,7 +69,8 @@ export function parseStorageUri(uri: string): StorageUri {
   const pathStart = rest.search(/[/?]/);
   const authority = pathStart === -1 ? rest : rest.slice(0, pathStart);
   const afterAuthority = pathStart === -1 ? "" : rest.slice(pathStart);
-  if (authority.includes("@"))
+  // An alias is written like a host after a user's name.
+  if (authority.includes("@") && !MLFLOW_WITH_ALIAS.test(uri))
     throw new StorageUriError(
       "storageUri has a user name or password before '@': credentials belong into storage.secretRef",
     );
@@ -78,6 +87,10 @@ export function parseStorageUri(uri: string): StorageUri {
   return parse({ uri, authority, path: decodePath(rawPath) });
 }
 
+function withoutUser(uri: string): string {
+  return uri.replace(/^((?:[a-z0-9+.-]*:)?[/\\]+)?[^/\\]*@/i, "$1");
+}
+
 /** An address without scheme, whose path is decoded. */
 interface Place {
   readonly uri: string;
@@ -91,6 +104,7 @@ const PARSERS: Readonly<Record<string, (place: Place) => StorageUri>> = {
   azblob: parseAzblob,
   oci: parseOci,
   hf: parseHf,
+  mlflow: parseMlflow,
   pvc: ({ uri, authority, path }) => {
     if (CLAIM.test(authority)) return { kind: "pvc", claim: authority, path };
     throw new StorageUriError(
@@ -109,8 +123,8 @@ const PARSERS: Readonly<Record<string, (place: Place) => StorageUri>> = {
  */
 export function redactUri(uri: string): string {
   const end = uri.search(/[?#]/);
-  const shown = (end === -1 ? uri : uri.slice(0, end))
-    .replace(/^((?:[a-z0-9+.-]*:)?[/\\]+)?[^/\\]*@/i, "$1")
+  const visible = end === -1 ? uri : uri.slice(0, end);
+  const shown = (MLFLOW_WITH_ALIAS.test(visible) ? visible : withoutUser(visible))
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     .replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "?");
   return shown.length > 300 ? `${shown.slice(0, 299)}…` : shown;
@@ -157,6 +171,19 @@ function parseHf({ uri, authority: organization, path }: Place): StorageUri {
     return { kind: "hf", repository: `${organization}/${repo}`, revision, path: rest.join("/") };
   throw new StorageUriError(
     `storageUri names no repository of Hugging Face: expected hf://ORG/REPO/PATH or hf://ORG/REPO@REVISION/PATH, got ${quote(uri)}`,
+  );
+}
+
+function parseMlflow({ uri, authority, path }: Place): StorageUri {
+  const [rawName, alias] = splitOnce(authority, "@");
+  const name = decodePath(rawName);
+  const isVersion = /^[1-9]\d{0,15}$/.test(path);
+  if (MLFLOW_NAME.test(name) && (path === "" ? alias === undefined || MLFLOW_ALIAS.test(alias) : isVersion && !alias)) {
+    if (alias !== undefined) return { kind: "mlflow", name, selection: { kind: "alias", alias } };
+    return { kind: "mlflow", name, selection: path === "" ? { kind: "all" } : { kind: "version", version: path } };
+  }
+  throw new StorageUriError(
+    `storageUri names no model of MLflow's registry: expected mlflow://NAME, mlflow://NAME/VERSION or mlflow://NAME@ALIAS, got ${quote(uri)}`,
   );
 }
 

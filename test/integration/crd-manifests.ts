@@ -67,6 +67,13 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
     { predictor: predictor({ storageUri: "azblob://acme/models/digits", storage: { secretRef: { name: "az" } } }) },
   ],
   ["a repository of Hugging Face", { predictor: onnx("hf://onnx-community/digits@main/onnx/model.onnx") }],
+  ...["digits", "digits/3", "digits@champion", "my%20model@champion"].map(
+    (place) =>
+      [
+        `a model of MLflow's registry: ${place}`,
+        { predictor: predictor({ storageUri: `mlflow://${place}`, storage: { endpoint: "http://mlflow:5000" } }) },
+      ] as const,
+  ),
   ["an artifact by tag", { predictor: onnx("oci://registry.example.com:5000/models/digits:v3") }],
   ["an artifact by digest", { predictor: onnx(`oci://registry.example.com/digits@sha256:${"0".repeat(64)}`) }],
   ["a repository", { predictor: onnx("oci://registry.example.com/models/digits") }],
@@ -175,7 +182,7 @@ interface Refusal {
 const refused = (field: string, says: string): Refusal => ({ field, says });
 const uri = (says: string) => refused("predictor.onnx.storageUri", says);
 const SCHEME =
-  "storageUri must start with s3://, gs://, azblob://, oci://, hf://, https://, http://, pvc:// or file://";
+  "storageUri must start with s3://, gs://, azblob://, oci://, hf://, mlflow://, https://, http://, pvc:// or file://";
 const PLACE = "storageUri needs a bucket, host or claim after '://'";
 const PLAIN = "storageUri must be a plain path";
 
@@ -257,6 +264,12 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ["a blank before the scheme", { predictor: onnx(" s3://models/digits") }, uri(SCHEME)],
   ["nothing after the scheme", { predictor: onnx("s3://") }, uri(PLACE)],
   ["no repository of Hugging Face", { predictor: onnx("hf://digits") }, uri(PLACE)],
+  [
+    "a model of MLflow's registry without its server",
+    { predictor: predictor({ storageUri: "mlflow://digits" }) },
+    refused("predictor.model.storageUri", "needs the address of MLflow's tracking server in storage.endpoint"),
+  ],
+  ["a password in place of an alias", { predictor: onnx("mlflow://user:secret@host") }, uri(PLACE)],
   ["no repository", { predictor: onnx("oci://registry.example.com") }, uri(PLACE)],
   ["no container of Azure", { predictor: onnx("azblob://acme") }, uri(PLACE)],
   ["an empty container of Azure", { predictor: onnx("azblob://acme//digits") }, uri(PLACE)],
@@ -299,7 +312,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     { predictor: predictor({ storageUri: "pvc://claim/m", storage: { endpoint: "http://minio:9000" } }) },
     refused(
       "predictor.model.storage",
-      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3://, gs://, azblob://, oci:// or hf://",
+      "storage.endpoint is the address of a storage's server: it needs a storageUri that starts with s3://, gs://, azblob://, oci://, hf:// or mlflow://",
     ),
   ],
   [

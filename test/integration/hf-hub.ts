@@ -49,24 +49,27 @@ export async function startHfHub(): Promise<HfHub> {
     const file = /^\/([^/]+\/[^/]+)\/(resolve)\/([^/]+)\/(.+)$/.exec(url.pathname);
     const [, repository = "", question = "", revision = "", rawPath = ""] = api ?? file ?? [];
     const path = decodeURIComponent(rawPath);
-    const isKnown = request.headers.authorization === `Bearer ${token}`;
-    if (request.headers.authorization !== undefined && !isKnown) return refuse(response, 401, "");
-    if (!heads.has(repository) || (repository.startsWith("private/") && !isKnown))
-      return refuse(response, isKnown ? 404 : 401, "RepoNotFound");
-    if (repository.startsWith("gated/") && question === "resolve") return refuse(response, 403, "GatedRepo");
-    const sha = revision === "main" ? heads.get(repository) : revision;
+    const refusal = refusalOf(request.headers.authorization, repository, question);
+    if (refusal !== undefined) return refuse(response, ...refusal);
+    const sha = revision === "main" ? (heads.get(repository) ?? "") : revision;
     const files = commits.get(`${repository} ${sha}`);
-    if (sha === undefined || files === undefined) return refuse(response, 404, "RevisionNotFound");
-    switch (question) {
-      case "revision":
-        return json(response, { id: repository, sha });
-      case "paths-info":
-        return json(response, describeAll(files, (JSON.parse(body) as { paths: string[] }).paths));
-      case "tree":
-        return tree(url, files, path, response);
-      default:
-        return resolve(request, response, files.get(path), sha);
-    }
+    if (files === undefined) return refuse(response, 404, "RevisionNotFound");
+    if (question === "revision") return json(response, { id: repository, sha });
+    if (question === "tree") return tree(url, files, path, response);
+    if (question === "resolve") return resolve(request, response, files.get(path), sha);
+    return json(response, describeAll(files, (JSON.parse(body) as { paths: string[] }).paths));
+  };
+
+  const refusalOf = (
+    authorization: string | undefined,
+    repository: string,
+    question: string,
+  ): readonly [status: number, code: string] | undefined => {
+    const isKnown = authorization === `Bearer ${token}`;
+    if (authorization !== undefined && !isKnown) return [401, ""];
+    if (!heads.has(repository) || (repository.startsWith("private/") && !isKnown))
+      return [isKnown ? 404 : 401, "RepoNotFound"];
+    return repository.startsWith("gated/") && question === "resolve" ? [403, "GatedRepo"] : undefined;
   };
 
   const resolve = (request: IncomingMessage, response: ServerResponse, blob: Blob | undefined, sha: string): void => {

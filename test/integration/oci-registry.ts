@@ -19,15 +19,25 @@ export interface TokenAuthority {
   readonly keys: unknown;
 }
 
-/**
- * Starts the registry of the CNCF's project Distribution. It knows {@link REGISTRY_USER}, or the tokens of an authority.
- */
-export async function startRegistry(authority?: TokenAuthority): Promise<StorageServer> {
-  const program = await provideGoProgram({
+/** Makes sure that the registry's program is there; returns its path. */
+export function provideRegistry(): Promise<string> {
+  return provideGoProgram({
     title: "the OCI registry",
     module: "github.com/distribution/distribution/v3/cmd/registry",
     version: "v3.1.2",
   });
+}
+
+/** Makes sure that ORAS, a client of registries, is there; returns its path. */
+export function provideOras(): Promise<string> {
+  return provideGoProgram({ title: "ORAS", module: "oras.land/oras/cmd/oras", version: "v1.3.6" });
+}
+
+/**
+ * Starts the registry of the CNCF's project Distribution. It knows {@link REGISTRY_USER}, or the tokens of an authority.
+ */
+export async function startRegistry(authority?: TokenAuthority): Promise<StorageServer> {
+  const program = await provideRegistry();
   return await startStorageServer({
     name: "registry",
     command: async (port, directory) => {
@@ -69,11 +79,7 @@ export async function orasPush(
   files: Readonly<Record<string, Buffer>>,
   paths: readonly string[] = Object.keys(files),
 ): Promise<void> {
-  const program = await provideGoProgram({
-    title: "ORAS, a client of OCI registries,",
-    module: "oras.land/oras/cmd/oras",
-    version: "v1.3.6",
-  });
+  const program = await provideOras();
   const folder = await mkdtemp(path.join(tmpdir(), "lockstep-oras-"));
   try {
     for (const [file, bytes] of Object.entries(files)) {

@@ -11,45 +11,65 @@ const INSTALL_WITHIN_MS = 15 * 60_000;
 /** Written last: a folder without it is not complete. */
 const MARKER = "lockstep-complete";
 
-/**
- * Finds the Python that has the clients of test/conformance/python/requirements.txt, in a virtual environment that is
- * made once and kept; the result is its program. PYTHON names the Python to make it with. Throws an Error that says what
- * to install when there is none.
- */
+/** Packages of Python for tests. */
+export interface PythonPackages {
+  /** What they are, in messages. */
+  readonly title: string;
+  /** File with all of them and their versions, as pip froze it. */
+  readonly requirements: string;
+}
+
+/** The Python that has the clients of test/conformance/python/requirements.txt. See {@link providePython}. */
 export async function providePythonClients(environment: NodeJS.ProcessEnv = process.env): Promise<string> {
+  return await providePython({ title: "Python's inference clients", requirements: REQUIREMENTS }, environment);
+}
+
+/**
+ * Finds the Python that has some packages, in a virtual environment that is made once and kept; the result is its
+ * program. PYTHON names the Python to make it with. Throws an Error that says what to install when there is none.
+ */
+export async function providePython(
+  packages: PythonPackages,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<string> {
   const python = environment["PYTHON"] ?? "python3";
-  const version = await versionOf(python, environment);
-  const requirements = readFileSync(REQUIREMENTS);
+  const version = await versionOf(python, packages, environment);
+  const requirements = readFileSync(packages.requirements);
   const digest = createHash("sha256").update(version).update(requirements).digest("hex").slice(0, 12);
   const folder = path.join(cacheDirectory(environment), `python-${digest}`);
-  if (!existsSync(path.join(folder, MARKER))) await install(python, folder, environment);
+  if (!existsSync(path.join(folder, MARKER))) await install(python, packages, folder, environment);
   return path.join(folder, "bin", "python");
 }
 
-async function versionOf(python: string, env: NodeJS.ProcessEnv): Promise<string> {
+async function versionOf(python: string, { title }: PythonPackages, env: NodeJS.ProcessEnv): Promise<string> {
   const program = "import ensurepip, sys, venv; print(sys.version)";
   const result = await runProgram([python, "-c", program], { env }).catch(() => undefined);
   if (result?.status === 0) return result.stdout;
   throw new Error(
-    `the tests of Python clients need Python 3.11 or newer with its module venv, and ${python} is none: install them (on Debian: apt-get install python3 python3-venv), or name another Python in PYTHON`,
+    `the tests that need ${title} need Python 3.11 or newer with its module venv, and ${python} is none: install them (on Debian: apt-get install python3 python3-venv), or name another Python in PYTHON`,
   );
 }
 
-async function install(python: string, target: string, env: NodeJS.ProcessEnv): Promise<void> {
+async function install(
+  python: string,
+  { title, requirements }: PythonPackages,
+  target: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
   // Several may install at a time; each has a folder of its own, and the first one wins.
   const folder = await mkdtemp(`${target}-`);
   const startedAt = Date.now();
-  console.error("Python's inference clients were not found: installing them, once; it takes one to three minutes");
+  console.error(`not found: ${title}. Installing, once; it takes one to three minutes`);
   const progress = setInterval(() => {
-    console.error(`still installing Python's inference clients, ${Math.round((Date.now() - startedAt) / 1000)} s`);
+    console.error(`still installing ${title}, ${Math.round((Date.now() - startedAt) / 1000)} s`);
   }, PROGRESS_EVERY_MS);
   try {
     const options = { env, timeoutMs: INSTALL_WITHIN_MS };
-    expectSuccess(await runProgram([python, "-m", "venv", folder], options));
+    expectSuccess(title, await runProgram([python, "-m", "venv", folder], options));
     const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
     const own = path.join(folder, "bin", "python");
-    expectSuccess(await runProgram([own, ...pip, "--requirement", REQUIREMENTS], options));
+    expectSuccess(title, await runProgram([own, ...pip, "--requirement", requirements], options));
     await writeFile(path.join(folder, MARKER), "");
     await rename(folder, target).catch((error: unknown) => {
       if (!existsSync(path.join(target, MARKER))) throw error;
@@ -60,6 +80,6 @@ async function install(python: string, target: string, env: NodeJS.ProcessEnv): 
   }
 }
 
-function expectSuccess({ status, stdout, stderr }: ProgramResult): void {
-  if (status !== 0) throw new Error(`Python's inference clients cannot be installed:\n${stdout}${stderr}`);
+function expectSuccess(title: string, { status, stdout, stderr }: ProgramResult): void {
+  if (status !== 0) throw new Error(`cannot install ${title}:\n${stdout}${stderr}`);
 }

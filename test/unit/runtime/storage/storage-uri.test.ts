@@ -33,6 +33,9 @@ describe("parseStorageUri accepts", () => {
     ],
     ["hf://acme/digits", { kind: "hf", repository: "acme/digits", revision: undefined, path: "" }],
     ["hf://acme/digits@v1.0/onnx/", { kind: "hf", repository: "acme/digits", revision: "v1.0", path: "onnx" }],
+    ["mlflow://digits", { kind: "mlflow", name: "digits", selection: { kind: "all" } }],
+    ["mlflow://a%20b/3", { kind: "mlflow", name: "a b", selection: { kind: "version", version: "3" } }],
+    ["mlflow://a%20b@champion", { kind: "mlflow", name: "a b", selection: { kind: "alias", alias: "champion" } }],
     ["oci://[::1]:5000/a", { kind: "oci", registry: "[::1]:5000", repository: "a", reference: undefined }],
     ["oci://docker.io/a:b", { kind: "oci", registry: "docker.io", repository: "library/a", reference: ":b" }],
     ["pvc://claim", { kind: "pvc", claim: "claim", path: "" }],
@@ -89,6 +92,13 @@ describe("parseStorageUri refuses and says what to write", () => {
     ["hf://acme/digits@", /hf:\/\/ORG\/REPO/],
     ["hf://acme/digits@a@b", /hf:\/\/ORG\/REPO/],
     ["hf://token@acme/digits", /secretRef/],
+    ["mlflow://", /mlflow:\/\/NAME/],
+    ["mlflow://digits/03", /mlflow:\/\/NAME/],
+    ["mlflow://digits/3/4", /mlflow:\/\/NAME/],
+    ["mlflow://digits/latest", /mlflow:\/\/NAME/],
+    ["mlflow://it's", /mlflow:\/\/NAME/],
+    ["mlflow://digits@champion/3", /secretRef/],
+    ["mlflow://user:secret@host", /secretRef/],
     ["gs:///a", /gs:\/\/BUCKET/],
     ["gs://models/a?generation=1", /%3F/],
     ["gs://key@models/a", /secretRef/],
@@ -190,8 +200,8 @@ test("whatever the text, either a safe path comes out or a StorageUriError", () 
   fc.assert(
     fc.property(uri, (text) => {
       const parsed = parseIfValid(text);
-      if (parsed === undefined || parsed.kind === "http" || parsed.kind === "oci") return;
-      const path = "prefix" in parsed ? parsed.prefix : parsed.path;
+      if (parsed === undefined || ["http", "oci", "mlflow"].includes(parsed.kind)) return;
+      const path = "prefix" in parsed ? parsed.prefix : "path" in parsed ? parsed.path : "";
       for (const segment of path
         .replace(/^\//, "")
         .split("/")
