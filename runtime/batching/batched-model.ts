@@ -1,6 +1,6 @@
 import type { BatcherConfig } from "../../common/runtime-config.ts";
 import type { Clock } from "../core/clock.ts";
-import type { InferenceRequest, InferenceResult, LoadedModel, ModelExecution } from "../core/servable.ts";
+import type { InferenceRequest, InferenceResult, LoadedModel, ModelExecution, Priority } from "../core/servable.ts";
 import type { Signature } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import { BatchCosts, type RunCost } from "./batch-costs.ts";
@@ -79,14 +79,9 @@ class BatchedModel implements LoadedModel {
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const { priority = "interactive", inputs } = request;
-      const { maxQueue } = this.#options.limits;
-      if (this.#queue.count(priority) >= maxQueue) this.#dispatch();
-      if (this.#closed !== undefined) return reject(this.#closed);
-      if (this.#queue.count(priority) >= maxQueue)
-        return reject(
-          new ServingError("ResourceExhausted", `requests: expected at most ${maxQueue} waiting, got more`),
-        );
+      const { priority, inputs } = request;
+      // What it throws rejects the promise.
+      this.checkRoom(priority);
       const rows = this.#batching === undefined ? undefined : this.#shape.rowsOf(inputs);
       const lane = rows === undefined ? this.#queue.alone : this.#queue.laneOf(this.#shape.keyOf(inputs));
       const waiting = new WaitingRequest({
@@ -102,6 +97,14 @@ class BatchedModel implements LoadedModel {
       this.#queue.push(waiting, lane);
       this.#arrived(lane);
     });
+  }
+
+  checkRoom(priority: Priority = "interactive"): void {
+    const { maxQueue } = this.#options.limits;
+    if (this.#queue.count(priority) >= maxQueue) this.#dispatch();
+    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#queue.count(priority) >= maxQueue)
+      throw new ServingError("ResourceExhausted", `requests: expected at most ${maxQueue} waiting, got more`);
   }
 
   /** Lets runs end, rejects all that wait, and disposes of the model. */

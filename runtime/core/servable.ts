@@ -66,6 +66,11 @@ export interface LoadedModel extends AsyncDisposable {
    * and drop the result. Throws ServingError.
    */
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult>;
+  /**
+   * Throws the ServingError (ResourceExhausted, Unavailable) that {@link infer} would end with at once, whatever it is asked:
+   * then nobody needs to read a request first. Absent where there is always room. Default: interactive.
+   */
+  checkRoom?(priority?: Priority): void;
 }
 
 /** A run that has ended, well or not. */

@@ -89,6 +89,15 @@ export class InferPath {
     return servables.acquire(target.model, version);
   }
 
+  /**
+   * Throws the ServingError (NotFound, Unavailable, ResourceExhausted) that every request for a target would end with now,
+   * so that none needs to be read for it.
+   */
+  check(target: InferTarget): void {
+    using handle = this.acquire(target);
+    handle.model.checkRoom?.();
+  }
+
   /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
   async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
     using handle = this.acquire(target);
