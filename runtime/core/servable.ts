@@ -46,6 +46,16 @@ export interface ModelExecution {
   readonly intraOpThreads: number;
   /** Undefined where requests are not run together. */
   readonly batching: BatchingDescription | undefined;
+  /** Where short runs are made on the thread that serves requests: what sends the others elsewhere. */
+  readonly handOver?: HandOver;
+}
+
+/** What it costs that a run is too long for the thread that serves requests. */
+export interface HandOver {
+  /** Runs that take longer go to another thread. */
+  readonly aboveMs: number;
+  /** The way there and back, and what the threads cost each other. */
+  readonly costMs: number;
 }
 
 /** How rows of requests are run together. */
