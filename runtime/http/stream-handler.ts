@@ -5,10 +5,10 @@ import { csvRowReader } from "../protocol/stream/csv-row.ts";
 import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { BodyAllowance } from "./request-body.ts";
-import { requestIdOf } from "./request-head.ts";
 import { errorAnswer } from "./respond.ts";
 import { answerBatch, type ReadLine } from "./stream-batch.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -68,7 +68,7 @@ export class StreamHandler {
 
   async #run(exchange: Exchange, route: InferenceRoute): Promise<void> {
     const startMs = performance.now();
-    const requestId = requestIdOf(exchange.request.headers);
+    const requestId = requestIdFrom(exchange.request.headers["x-request-id"]);
     using stream = this.#options.path.openStream();
     let begun: { readonly context: StreamContext; readonly firstRow: number } | undefined;
     try {

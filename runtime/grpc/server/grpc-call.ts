@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
+import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
   answerEncodingOf,
@@ -15,7 +16,7 @@ import { IncomingMessages } from "./incoming-messages.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
 import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
-import { parseTimeout, requestIdFrom, statusOf, type Metadata } from "./metadata.ts";
+import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
 /** Timers of a longer time would go off at once. */
