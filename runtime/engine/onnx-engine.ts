@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { TERMINATION_LOG } from "../../common/admin-api.ts";
+import { orAborted } from "../core/or-aborted.ts";
 import type { InferenceEngine, LoadedModel, LoadOptions } from "../core/servable.ts";
 import { ReplicaFailureError } from "../errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -201,17 +202,4 @@ function crashOf(error: unknown): ReplicaFailureError {
   if (outOfMemory)
     return new ReplicaFailureError("OutOfMemory", "the model's thread ran out of memory", { cause: error });
   return new ReplicaFailureError("InternalError", "the model's thread has crashed", { cause: error });
-}
-
-/** The result of `work`, or the signal's reason if that comes first. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    work.catch(() => undefined);
-  }
 }

@@ -1,4 +1,5 @@
 import type { SequencesConfig } from "../../common/runtime-config.ts";
+import { orAborted } from "../core/or-aborted.ts";
 import type { ServableId } from "../core/servable.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
@@ -134,18 +135,5 @@ export class SequenceStates {
     this.#sequences.delete(id);
     // To the end of the line of those that are idle, unless it is over.
     if (!isEnd || sequence.users > 0) this.#sequences.set(id, sequence);
-  }
-}
-
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    aborted.promise.catch(() => undefined);
   }
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DATATYPES, type Datatype, type Signature, type Tensor } from "../../../../../runtime/core/tensor.ts";
 import { TENSORFLOW_PREDICT_DIALECT as PREDICT } from "../../../../../runtime/protocol/tensorflow-serving/predict-dialect.ts";
 import { answerTo, fuzz, inputsOf, servableOf, textOf } from "../dialect-harness.ts";
-import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../tensor-samples.ts";
+import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../../../../fixtures/tensor-samples.ts";
 
 const SINGLE: Signature = {
   inputs: [{ name: "x", datatype: "FP32", shape: [-1, 3] }],

@@ -4,7 +4,7 @@ import { DATATYPES, type Datatype, type Tensor } from "../../../../../runtime/co
 import type { InferRequest } from "../../../../../runtime/protocol/infer-request.ts";
 import { readInferRequest } from "../../../../../runtime/protocol/v2/infer-request-json.ts";
 import { writeInferResponse } from "../../../../../runtime/protocol/v2/infer-response.ts";
-import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../tensor-samples.ts";
+import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../../../../fixtures/tensor-samples.ts";
 
 const ALL_DATATYPES = Object.keys(DATATYPES) as Datatype[];
 
