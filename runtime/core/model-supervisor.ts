@@ -143,6 +143,7 @@ export class ModelSupervisor {
       const fetchedMs = clock.now();
       report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
       const model = await engine.load(fetched.modelFile, signal, {
+        id,
         concurrency: this.#options.config.concurrency,
         observer: this.#observerOf(version, crash),
       });
