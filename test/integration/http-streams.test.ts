@@ -372,6 +372,15 @@ describe("a model that keeps a state", () => {
     expect(await ask(4, { sequence_id: 7 })).toBe(400);
     expect(await ask(4, { sequence_id: "caller-4711", sequence_start: true })).toEqual([4]);
   });
+
+  test("lets no request into a sequence behind its last one, though all are on their way at once", async () => {
+    await start();
+    const [begin, last] = [{ sequence_start: true }, { sequence_end: true }];
+    const places = [begin, {}, last, {}, begin, {}, { ...begin, ...last }, last];
+    const lines = places.map((place) => chunk(1, { sequence_id: 7, ...place }));
+    const found = sums(await itemsOf(await post("/v2/models/counter/infer_stream", lines.join("\n"))));
+    expect(found).toEqual([1, 2, 3, "InvalidArgument", 1, 2, 1, "InvalidArgument"]);
+  });
 });
 
 describe("a batch without end", () => {
