@@ -149,7 +149,7 @@ test.each([
   ["named", '{ name: "loop", version: 7 }', 'a run of model "loop"', { model: "loop", version: 7 }],
   ["without a name", "undefined", "a run", {}],
 ])("a run on the serving thread that does not end ends the process, which leaves the reason: %s", async (...row) => {
-  const [, id, run, fields] = row;
+  const [, id, subject, fields] = row;
   const [model, lastWords] = [await fileOf(loopModel()), path.join(folder, "last-words")];
   await writeFile(lastWords, "");
   const program = `
@@ -170,7 +170,7 @@ test.each([
   expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
   expect(JSON.parse(await readFile(lastWords, "utf8"))).toEqual({
     reason: "InternalError",
-    message: `${run} on the thread that serves requests has not ended after 0.3 s; the replica ends, to start anew`,
+    message: `${subject} on the thread that serves requests has not ended after 0.3 s; the replica ends, to start anew`,
   });
   expect(JSON.parse(log)).toMatchObject({ level: "fatal", msg: "a run does not end", runningMs: 300, ...fields });
 });

@@ -4,8 +4,9 @@ import { PREDICT_DIALECT } from "../../../../runtime/protocol/predict/predict-di
 import { V2_DIALECT } from "../../../../runtime/protocol/v2/v2-dialect.ts";
 import { SAMPLE_ELEMENTS } from "../../../fixtures/tensor-samples.ts";
 import { answerTo, fuzz, servableOf, textOf, zeroOutputs } from "./dialect-harness.ts";
+import { runCount } from "../../../fixtures/run-count.ts";
 
-const RUNS = 20_000;
+const RUNS = runCount(20_000);
 
 const SIGNATURE: Signature = {
   inputs: [

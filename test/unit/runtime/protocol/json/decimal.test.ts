@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { JsonScanner } from "../../../../../runtime/protocol/json/json-scanner.ts";
 import { scanTensorData } from "../../../../../runtime/protocol/json/tensor-data.ts";
 import type { Datatype } from "../../../../../runtime/core/tensor.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
 
 /** Reads a number twice: alone, and in an array, where another path may take it. */
 function read(text: string, datatype: Datatype): number | bigint | string {
@@ -136,7 +137,7 @@ describe("FP32", () => {
       fc.property(text, (decimal) => {
         expect(read(decimal, "FP32")).toBe(nearest(decimal, Math.fround, bitsOfSingle));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 
@@ -146,7 +147,7 @@ describe("FP32", () => {
       fc.property(texts, (decimal) => {
         expect(read(decimal, "FP32")).toBe(nearest(decimal, Math.fround, bitsOfSingle));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 });
@@ -177,7 +178,7 @@ describe("FP16", () => {
       fc.property(texts, (decimal) => {
         expect(read(decimal, "FP16")).toBe(bitsOfHalf(nearest(decimal, Math.f16round, bitsOfHalf)));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 });
@@ -226,7 +227,7 @@ describe.each([
         const isUp = side > 0n || (side === 0n && bits % 2 === 1);
         expect(read(text, datatype)).toBe(isUp && bits === largest ? beyond : storedAs(isUp ? bits + 1 : bits));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 });
@@ -241,7 +242,7 @@ test("FP64 is what JSON.parse makes of it", () => {
     fc.property(text, (decimal) => {
       expect(read(decimal.replace("e+", "e"), "FP64")).toBe(JSON.parse(decimal));
     }),
-    { numRuns: 3_000 },
+    { numRuns: runCount(3_000) },
   );
   expect(read("1e400", "FP64")).toBe("x: element 0: expected a number that FP64 can hold, got one beyond its range");
 });
