@@ -102,6 +102,8 @@ export interface ModelObserver {
 
 /** How a model is to be loaded. */
 export interface LoadOptions {
+  /** What the file is a version of, for what is said of its runs. Default: it has no name. */
+  readonly id?: ServableId;
   /** Default: as in the configuration's own defaults. */
   readonly concurrency?: Partial<ConcurrencyConfig>;
   readonly observer?: ModelObserver;

@@ -1,6 +1,7 @@
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import type { ItemFraming } from "../protocol/stream/item-framing.ts";
-import type { InferStream, InferTarget } from "../serving/infer-path.ts";
+import type { InferTarget } from "../serving/infer-path.ts";
+import type { InferStream } from "../serving/infer-stream.ts";
 import type { ServableHandle } from "../core/servable.ts";
 import { ServingError, type ErrorCode } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";

@@ -70,7 +70,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["runtime/engine"],
   "node:worker_threads": ["runtime/engine"],
   "@aws-sdk/client-s3": ["runtime/storage"],
-  "prom-client": ["operator/metrics.ts", "runtime/monitoring"],
+  "prom-client": ["operator/metrics.ts"],
   pino: ["common/logger.ts"],
   zod: ["common", "operator", "runtime", "cli"],
   ajv: ["cli"],

@@ -1,5 +1,6 @@
 import { ServingError } from "../../errors.ts";
-import type { InferStream, InferTarget } from "../../serving/infer-path.ts";
+import type { InferTarget } from "../../serving/infer-path.ts";
+import type { InferStream } from "../../serving/infer-stream.ts";
 import { ModelStreamInferResponse } from "../proto/inference.gen.ts";
 import type { ReceivedMessage } from "../server/message-reader.ts";
 import type { Method, StreamContext } from "../server/method.ts";

@@ -145,14 +145,18 @@ describe("a model", () => {
   });
 });
 
-test("a run on the serving thread that does not end ends the process, which leaves the reason", async () => {
+test.each([
+  ["named", '{ name: "loop", version: 7 }', 'a run of model "loop"', { model: "loop", version: 7 }],
+  ["without a name", "undefined", "a run", {}],
+])("a run on the serving thread that does not end ends the process, which leaves the reason: %s", async (...row) => {
+  const [, id, subject, fields] = row;
   const [model, lastWords] = [await fileOf(loopModel()), path.join(folder, "last-words")];
   await writeFile(lastWords, "");
   const program = `
     import { createOnnxEngine } from ${JSON.stringify(ENGINE)};
     const engine = createOnnxEngine({ stuckAfterMs: 300, lastWordsFile: ${JSON.stringify(lastWords)} });
     const signal = new AbortController().signal;
-    const model = await engine.load(${JSON.stringify(model)}, signal, { concurrency: { placement: "ServingThread" } });
+    const model = await engine.load(${JSON.stringify(model)}, signal, { id: ${id}, concurrency: { placement: "ServingThread" } });
     for (const count of [1n, 1n, 2n ** 62n]) {
       const trips = { name: "trips", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) };
       await model.infer({ inputs: [trips], outputs: ["count"] }, signal);
@@ -166,7 +170,7 @@ test("a run on the serving thread that does not end ends the process, which leav
   expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
   expect(JSON.parse(await readFile(lastWords, "utf8"))).toEqual({
     reason: "InternalError",
-    message: "a run on the thread that serves requests has not ended after 0.3 s; the replica ends, to start anew",
+    message: `${subject} on the thread that serves requests has not ended after 0.3 s; the replica ends, to start anew`,
   });
-  expect(JSON.parse(log)).toMatchObject({ level: "fatal", msg: "a run does not end", runningMs: 300 });
+  expect(JSON.parse(log)).toMatchObject({ level: "fatal", msg: "a run does not end", runningMs: 300, ...fields });
 });
