@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { basename, join, resolve as resolvePath } from "node:path";
 import type { Environment } from "../../common/environment.ts";
 import type { Logger } from "../../common/logger.ts";
@@ -10,6 +11,7 @@ import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./download-policy.
 import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpClient, type HttpTimeouts } from "./http-client.ts";
 import { createHttpStore } from "./http-store.ts";
 import { createLocalStore } from "./local-store.ts";
+import { KeyError, parsePublicKey } from "./manifest-signature.ts";
 import { modelFolderName, openModelDirectory } from "./model-directory.ts";
 import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -71,11 +73,12 @@ export function createModelRepository(
   const directory = openModelDirectory(join(modelDir, modelFolderName(config.name, place)));
   const base = openBasePath(config, options, http);
   const isRemote = /^(s3|https?):/.test(config.storageUri);
-  const expectedSha256 = config.storage.verify.sha256;
+  const verify = { expectedSha256: config.storage.verify.sha256, ...publicKeyOf(config) };
   /** As it was listed last. */
   let layout: RepositoryLayout | undefined;
   const requireBase = (): BasePath => {
     if (base instanceof StorageFailure) throw base;
+    if (verify.keyFailure !== undefined) throw verify.keyFailure;
     return base;
   };
 
@@ -92,16 +95,16 @@ export function createModelRepository(
       directory,
       diskFolder: modelDir,
       maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
-      expectedSha256,
+      ...verify,
       policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
       logger,
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     };
-    return await fetchVersion(versionSource(opened, known, version, retry), context, report, signal);
+    return await fetchVersion(versionSource(opened, known, version, { retry, ...verify }), context, report, signal);
   };
   /** What an earlier process of this container brought; asking a storage on this machine costs nothing. */
   const findKept = async (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
-    isRemote ? await findComplete(version, { directory, expectedSha256, logger }, signal) : undefined;
+    isRemote ? await findComplete(version, { directory, ...verify, logger }, signal) : undefined;
 
   return {
     listVersions: async (signal) => {
@@ -146,6 +149,23 @@ export function createModelRepository(
       await http[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The key of storage.verify.publicKey, or why it is none: then nothing is served. */
+function publicKeyOf({ storage }: RepositoryConfig): {
+  readonly publicKey: KeyObject | undefined;
+  readonly keyFailure?: StorageFailure;
+} {
+  if (storage.verify.publicKey === undefined) return { publicKey: undefined };
+  try {
+    return { publicKey: parsePublicKey(storage.verify.publicKey) };
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    const failure = new StorageFailure("SignatureInvalid", `storage.verify.publicKey: ${error.message}`, {
+      cause: error,
+    });
+    return { publicKey: undefined, keyFailure: failure };
+  }
 }
 
 function openBasePath(
