@@ -43,7 +43,7 @@ const PURE_BUILT_INS: ReadonlySet<string> = new Set(["node:crypto", "node:buffer
 /** Rooms with a narrower view than their side's. */
 const NARROW: Readonly<Record<string, readonly string[]>> = {
   // Knows no kind of object.
-  "operator/controller": ["operator/controller", "common/logger.ts"],
+  "operator/controller": ["operator/controller", "common/logger.ts", "common/longest-timer.ts"],
 };
 
 /** Rooms that others keep out of. */

@@ -1,3 +1,4 @@
+import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
@@ -19,8 +20,6 @@ import { discardRest } from "./unread.ts";
 import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
-/** Timers of a longer time would go off at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const CONTENT_TYPE = "application/grpc";
 const OK_TRAILERS = { "grpc-status": "0" };
 /** Of gRPC, nobody reads the date. */
