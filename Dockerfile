@@ -43,7 +43,8 @@ LABEL org.opencontainers.image.title="Lockstep runtime" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       com.amazonaws.sagemaker.capabilities.accept-bind-to-port="true"
-ENV NODE_ENV=production
+# One arena for all threads: each of its own would keep what tensors once filled.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=bundle /src/dist/runtime ./
 # The only folder that is written to, beside /tmp; mount volumes on both where the root file system is read-only.
@@ -52,6 +53,5 @@ USER 65532:65532
 EXPOSE 8080 9000
 # Bodies and tensors lie outside of V8's heap, but count as if they were in it. A heap as small as this one V8 marks anew
 # each time a few of them have come, some ten times a second with images as requests: a fifth of all CPU time. So it may
-# grow to four times what is alive. Small semi-spaces let go of bodies sooner, and bound the memory under load by more
-# than that adds to it where requests are small; with images it is more than before.
-ENTRYPOINT ["node", "--heap-growing-percent=300", "--max-semi-space-size=8", "/app/runtime.mjs"]
+# grow to two and a half times what is alive. More, or larger semi-spaces, add to the memory under load and save nothing.
+ENTRYPOINT ["node", "--heap-growing-percent=150", "--max-semi-space-size=4", "/app/runtime.mjs"]

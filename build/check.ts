@@ -8,13 +8,28 @@ import path from "node:path";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const BIN = path.join(ROOT, "node_modules/.bin");
 
+/** Tests of random inputs try fewer of them; `npm test` tries all. See test/fixtures/run-count.ts. */
+const ENVIRONMENT = { ...process.env, LOCKSTEP_CHECK: "quick" };
+/**
+ * More workers than cores: tests of sockets and processes mostly wait. Each runs one file after the other, which load
+ * their modules once; to load them for each file, as `npm test` does, takes as long as all tests together.
+ */
+const VITEST_OPTIONS = ["--maxWorkers", "3", "--no-isolate", "--reporter", "dot"];
+const PRETTIER_CACHE = [
+  "--cache",
+  "--cache-strategy",
+  "content",
+  "--cache-location",
+  path.join(ROOT, ".cache/prettier"),
+];
+
 const CHECKS: readonly (readonly [what: string, program: string, ...args: string[]])[] = [
   ["types", path.join(BIN, "tsc"), "-p", "."],
   ["lint", path.join(BIN, "oxlint")],
-  ["format", path.join(BIN, "prettier"), "--check", "--log-level", "warn", "."],
+  // What was found well formatted is not read again: prettier is the slowest of those that look at every file.
+  ["format", path.join(BIN, "prettier"), "--check", "--log-level", "warn", ...PRETTIER_CACHE, "."],
   ["generated files", process.execPath, "build/generate.ts", "--check"],
-  // More workers than cores: tests of sockets and processes mostly wait.
-  ["unit tests", path.join(BIN, "vitest"), "run", "--project", "unit", "--maxWorkers", "3", "--reporter", "dot"],
+  ["unit tests", path.join(BIN, "vitest"), "run", "--project", "unit", ...VITEST_OPTIONS],
 ];
 
 const results = await Promise.all(CHECKS.map(check));
@@ -25,7 +40,7 @@ process.exitCode = failed.length === 0 ? 0 : 1;
 async function check([what, program, ...args]: (typeof CHECKS)[number]): Promise<{ what: string; passed: boolean }> {
   const startMs = performance.now();
   return new Promise((resolve) => {
-    execFile(program, args, { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    execFile(program, args, { cwd: ROOT, env: ENVIRONMENT, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       const passed = error === null;
       console.log(`${passed ? "passed" : "FAILED"}  ${what} (${((performance.now() - startMs) / 1000).toFixed(1)} s)`);
       if (!passed) console.log(`${stdout}${stderr}`);

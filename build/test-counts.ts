@@ -9,9 +9,18 @@ export interface Counts {
 interface Report {
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly name?: string;
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName?: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
+
+/** Of an error's text, so much says what is wrong; the log of the run has the rest. */
+const MAX_ERROR_LINES = 12;
 
 /**
  * Counts the tests of one run. A file that could not be loaded is one failure, and so is a run that reports none and
@@ -27,6 +36,22 @@ export function countTests(report: unknown, exitStatus: number): Counts {
   const failed = statuses.filter((status) => status === "failed").length;
   const counts = { passed, failed, skipped: statuses.length - passed - failed };
   return withStatus(counts, report === undefined ? 1 : exitStatus);
+}
+
+/** What failed, and why: a text for each failed test, or file that could not be loaded. Empty without a report. */
+export function failuresOf(report: unknown): string[] {
+  const { testResults } = (report ?? { testResults: [] }) as Report;
+  return testResults.flatMap(({ status, name = "", message = "", assertionResults }) => {
+    const tests = assertionResults
+      .filter((test) => test.status === "failed")
+      .map(({ fullName = "", failureMessages = [] }) => failure(`${name}: ${fullName}`, failureMessages.join("\n")));
+    return tests.length === 0 && status === "failed" ? [failure(name, message)] : tests;
+  });
+}
+
+function failure(where: string, error: string): string {
+  const lines = error.split("\n").slice(0, MAX_ERROR_LINES);
+  return [where, ...lines.map((line) => `    ${line}`)].join("\n");
 }
 
 /** Counts one failure when none is counted and yet the exit status is not 0. */

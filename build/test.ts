@@ -1,7 +1,7 @@
 /**
  * `npm test`: puts the programs that tests need in place, runs the unit, golden, conformance and integration tests and
  * ends with one line, `N passed, N failed`. Names of vitest's projects as arguments run these instead; `--sum` runs
- * nothing and sums what ran before; `--status N` tells it how the steps around the tests ended.
+ * nothing, says again what failed before, and sums; `--status N` tells it how the steps around the tests ended.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { provideAzurite } from "../test/programs/azurite.ts";
 import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
 import { provideHelm } from "../test/programs/helm.ts";
 import { providePythonClients } from "../test/programs/python-environment.ts";
-import { closingLine, countTests, sum, withStatus, type Counts } from "./test-counts.ts";
+import { closingLine, countTests, failuresOf, sum, withStatus, type Counts } from "./test-counts.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const REPORTS = path.join(ROOT, "dist/test-reports");
@@ -46,7 +46,9 @@ process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 
 function sumAll(): Counts {
   const files = existsSync(REPORTS) ? readdirSync(REPORTS) : [];
-  return sum(files.map((file) => readReport(path.join(REPORTS, file), 0)));
+  const reports = files.map((file) => reportOf(path.join(REPORTS, file)));
+  for (const failure of reports.flatMap(failuresOf)) console.log(`failed: ${failure.replaceAll(`${ROOT}/`, "")}\n`);
+  return sum(reports.map((report) => countTests(report, 0)));
 }
 
 async function runAll(): Promise<Counts> {
@@ -74,9 +76,10 @@ async function run(project: string): Promise<Counts> {
     { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] },
   );
   const [status] = await once(child, "close");
-  return readReport(report, typeof status === "number" ? status : 1);
+  return countTests(reportOf(report), typeof status === "number" ? status : 1);
 }
 
-function readReport(file: string, status: number): Counts {
-  return countTests(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, status);
+/** Undefined if the run did not come to write it. */
+function reportOf(file: string): unknown {
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
 }

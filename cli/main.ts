@@ -3,8 +3,11 @@ import { LOG_LEVELS } from "../common/logger.ts";
 import { HTTP_PORT } from "../common/ports.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { endProcessNow } from "../runtime/end-process.ts";
-import { CliError } from "./cli-error.ts";
+import { CliError, EXIT_CODES } from "./cli-error.ts";
+import type { InspectOptions } from "./inspect.ts";
+import type { PushOptions } from "./push.ts";
 import type { ServeOptions } from "./serve.ts";
+import type { VersionsOptions } from "./versions.ts";
 
 /** The command line. What a command needs is imported when it runs, so that --help is instant. */
 
@@ -12,13 +15,24 @@ const program = new Command("lockstep")
   .description("Real-time model serving: every replica answers with the same model version.")
   .version(packageJson.version)
   .showHelpAfterError("(lockstep --help shows what there is)")
+  // After a command, --version is the command's.
+  .enablePositionalOptions()
   .addHelpText(
     "after",
     `
 Start here:
   $ lockstep serve -f examples/digits.yaml     serve an InferenceService, as a cluster would
   $ lockstep serve ./models/digits             serve a model from a folder
-  $ lockstep serve --help                      more examples`,
+  $ lockstep inspect model.onnx                show what a model takes and gives
+  $ lockstep push model.onnx s3://models/digits
+                                               publish it as the next version
+  $ lockstep push --help                       more examples, for each command
+
+Exit codes:
+  0    it was done
+${Object.values(EXIT_CODES)
+  .map(({ code, meaning }) => `  ${String(code).padEnd(4)} ${meaning}`)
+  .join("\n")}`,
   );
 
 program
@@ -78,13 +92,143 @@ Ctrl-C finishes the requests in flight and stops.`,
     await serve({ ...options, place });
   });
 
+/** Options of all commands that go to a storage. */
+const ENDPOINT = ["--endpoint <url>", "address of an S3-compatible server (default: AWS)"] as const;
+const REGION = ["--region <region>", "region of the bucket (default: AWS_REGION, or us-east-1)"] as const;
+const KEYS = "Keys are found as the AWS SDK finds them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, ...";
+
+program
+  .command("push")
+  .summary("publish a model as a new version")
+  .description(
+    "Publishes a model as a new version of a repository. The model is loaded first, and refused if a replica could not " +
+      "serve it. Files go up with their digests in a manifest, lockstep.json, which is written last: replicas see all of " +
+      "the version or nothing. A version that is there is never overwritten.",
+  )
+  .argument("<model>", "an .onnx file, or a folder with one; files with its external data come along")
+  .argument("<repository>", "s3://BUCKET/NAME, file:///PATH, or a path")
+  .addOption(
+    new Option("--version <number>", "number of the version (default: one more than the newest)").argParser(
+      versionNumber,
+    ),
+  )
+  .option("-k, --key <file>", "sign the manifest with this Ed25519 private key (PEM)")
+  .option("-i, --include <file>", "take along this file of the model's folder; may be repeated", append, [])
+  .option("-a, --all", "take along all files of the model's folder, but hidden ones and other models")
+  .option(...ENDPOINT)
+  .option(...REGION)
+  .option("--json", "print the result as JSON")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  As the next version of digits, on AWS:
+    $ lockstep push model.onnx s3://models/digits
+
+  On an S3-compatible server, with requests for warm-up that lie beside the model:
+    $ lockstep push ./export s3://models/digits --endpoint http://localhost:9000 --include warmup.jsonl
+
+  Signed: replicas with storage.verify.publicKey take no other version:
+    $ lockstep keygen private.pem
+    $ lockstep push model.onnx s3://models/digits --key private.pem
+
+  Into a folder, and serve it:
+    $ lockstep push model.onnx ./models/digits && lockstep serve ./models/digits
+
+${KEYS}
+They must allow s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject.
+Ends with ${EXIT_CODES.taken.code} if the version is there already, or somebody else is publishing it.`,
+  )
+  .action(async (model: string, repository: string, options: PushOptions) => {
+    const { push } = await import("./push.ts");
+    await push(model, repository, options);
+  });
+
+program
+  .command("inspect")
+  .summary("show what a model takes and gives")
+  .description(
+    "Shows inputs and outputs of a model, its opset, who made it, and whether requests can be run together. It is loaded " +
+      "as a replica would load it. Of a version with a manifest, the manifest is shown, and nothing is downloaded.",
+  )
+  .argument("<model>", "an .onnx file, a folder with one or with versions, or s3://BUCKET/NAME")
+  .addOption(new Option("--version <number>", "which version (default: the newest)").argParser(versionNumber))
+  .option("--fetch", "download the model even if it has a manifest")
+  .option(...ENDPOINT)
+  .option(...REGION)
+  .option("--json", "print it as JSON")
+  .addHelpText(
+    "after",
+    `
+Examples:
+    $ lockstep inspect model.onnx
+    $ lockstep inspect s3://models/digits --endpoint http://localhost:9000
+    $ lockstep inspect s3://models/digits --version 3 --json | jq .inputs
+
+${KEYS}`,
+  )
+  .action(async (model: string, options: InspectOptions) => {
+    const { inspect } = await import("./inspect.ts");
+    await inspect(model, options);
+  });
+
+program
+  .command("versions")
+  .summary("list the versions of a repository")
+  .description(
+    "Lists the versions of a repository, the newest first: size, when they were published, the digest of the model, " +
+      "whether they are signed, and whether all files that the manifest names are there.",
+  )
+  .argument("<repository>", "s3://BUCKET/NAME, file:///PATH, or a path")
+  .option("--public-key <key>", "a file with a public key, or the key in base64: what it has not signed is not trusted")
+  .option(...ENDPOINT)
+  .option(...REGION)
+  .option("--json", "print them as JSON")
+  .addHelpText(
+    "after",
+    `
+Examples:
+    $ lockstep versions s3://models/digits
+    $ lockstep versions ./models/digits --public-key MCowBQYDK2VwAyEA...
+
+STATE is one of: complete; no manifest (not made by lockstep push: nothing says which files belong to it); not finished
+(somebody publishes it, or was interrupted: remove the folder if nobody does); broken, or not trusted (the reason is
+below the table).
+
+${KEYS}`,
+  )
+  .action(async (repository: string, options: VersionsOptions) => {
+    const { showVersions } = await import("./versions.ts");
+    await showVersions(repository, options);
+  });
+
+program
+  .command("keygen")
+  .summary("make a key for signing versions")
+  .description("Makes an Ed25519 key pair: the private key in a new file, the public one is printed.")
+  .argument("<file>", "where to write the private key, in PEM")
+  .addHelpText(
+    "after",
+    `
+Example:
+    $ lockstep keygen private.pem
+
+The same with openssl:
+    $ openssl genpkey -algorithm ed25519 -out private.pem
+    $ openssl pkey -in private.pem -pubout`,
+  )
+  .action(async (file: string) => {
+    const { keygen } = await import("./keygen.ts");
+    await keygen(file);
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CliError)) throw error;
   process.stderr.write(`${error.message}\n`);
   // Another model may be being loaded meanwhile.
-  endProcessNow(1);
+  endProcessNow(error.exitCode);
 }
 
 function append(value: string, previous: readonly string[]): string[] {
@@ -93,6 +237,12 @@ function append(value: string, previous: readonly string[]): string[] {
 
 function grpcPort(value: string): number {
   return value === "-1" ? -1 : port(value);
+}
+
+function versionNumber(value: string): number {
+  const number = Number(value);
+  if (/^(0|[1-9]\d{0,15})$/.test(value) && Number.isSafeInteger(number)) return number;
+  throw new InvalidArgumentError("Expected a whole number without leading zeros.");
 }
 
 function port(value: string): number {

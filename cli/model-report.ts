@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { ModelConfig } from "../common/runtime-config.ts";
 import { drawImage } from "./drawing.ts";
 import { sampleInputs, syntheticJsonInputs, type JsonTensor, type JsonTensorSpec } from "./sample-request.ts";
+import { shapeText, table } from "./table.ts";
 
 /** Longer requests go into a file, for the sake of the line to copy. */
 const LONGEST_INLINE = 1_000;
@@ -101,10 +102,6 @@ async function curlLine(url: string, body: string, { requestDir, model }: Report
   return `${curl} '@${file}'`;
 }
 
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(",")}]`;
-}
-
 function dataText({ data }: { readonly data: readonly unknown[] }): string {
   const numbers = data.filter((element) => typeof element === "number");
   // Shares and probabilities, which are read side by side.
@@ -114,15 +111,4 @@ function dataText({ data }: { readonly data: readonly unknown[] }): string {
     return isShare ? element.toFixed(4) : String(Number(element.toPrecision(6)));
   });
   return `${shown.join(" ")}${data.length > SHOWN_ELEMENTS ? " …" : ""}`;
-}
-
-/** Columns of equal width. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

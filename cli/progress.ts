@@ -3,12 +3,15 @@ import type { ReplicaState } from "../common/admin-api.ts";
 
 const CLEAR_LINE = "\r\u001b[K";
 
+/** Where progress is shown. */
+export type ProgressStream = Pick<WriteStream, "write"> & { readonly isTTY?: boolean };
+
 /** Shows how far a replica is: one line that changes on a terminal, a line for each change elsewhere. */
 export class Progress {
-  readonly #out: Pick<WriteStream, "write"> & { readonly isTTY?: boolean };
+  readonly #out: ProgressStream;
   #shown = "";
 
-  constructor(out: Pick<WriteStream, "write"> & { readonly isTTY?: boolean }) {
+  constructor(out: ProgressStream) {
     this.#out = out;
   }
 
@@ -23,6 +26,59 @@ export class Progress {
   end(): void {
     if (this.#out.isTTY === true) this.#out.write(CLEAR_LINE);
   }
+}
+
+/** On a terminal the line of a transfer changes so often, elsewhere there is a new one. */
+const TERMINAL_INTERVAL_MS = 100;
+const PLAIN_INTERVAL_MS = 10_000;
+
+/** Shows how far an upload or a download is: one line that changes on a terminal, a line now and then elsewhere. */
+export class TransferProgress {
+  readonly #out: ProgressStream;
+  readonly #word: string;
+  readonly #now: () => number;
+  readonly #startMs: number;
+  #shownMs: number;
+  #isShown = false;
+
+  /** `word` is what is being done, such as "uploading". `now` is a clock in ms, that of the process by default. */
+  constructor(out: ProgressStream, word: string, now: () => number = () => performance.now()) {
+    this.#out = out;
+    this.#word = word;
+    this.#now = now;
+    this.#startMs = now();
+    this.#shownMs = this.#startMs;
+  }
+
+  show(bytesDone: number, bytesTotal: number | undefined): void {
+    const nowMs = this.#now();
+    const isTerminal = this.#out.isTTY === true;
+    if (nowMs - this.#shownMs < (isTerminal ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
+    this.#shownMs = nowMs;
+    this.#isShown = true;
+    const text = transferText(this.#word, bytesDone, bytesTotal, nowMs - this.#startMs);
+    this.#out.write(isTerminal ? `${CLEAR_LINE}${text}` : `${text}\n`);
+  }
+
+  /** Clears the line. */
+  end(): void {
+    if (this.#isShown && this.#out.isTTY === true) this.#out.write(CLEAR_LINE);
+  }
+}
+
+/** `uploading 12.0 MB of 48.0 MB (25 %), 4.0 MB/s, 9 s left`. */
+export function transferText(
+  word: string,
+  bytesDone: number,
+  bytesTotal: number | undefined,
+  elapsedMs: number,
+): string {
+  const rate = elapsedMs > 0 ? (bytesDone / elapsedMs) * 1000 : 0;
+  const speed = rate > 0 ? `, ${bytesText(Math.round(rate))}/s` : "";
+  if (bytesTotal === undefined) return `${word} ${bytesText(bytesDone)}${speed}`;
+  const percent = bytesTotal === 0 ? 100 : Math.floor((bytesDone / bytesTotal) * 100);
+  const left = rate > 0 ? `, ${Math.ceil((bytesTotal - bytesDone) / rate)} s left` : "";
+  return `${word} ${bytesText(bytesDone)} of ${bytesText(bytesTotal)} (${percent} %)${speed}${left}`;
 }
 
 const WORDS: Readonly<Partial<Record<ReplicaState["phase"], string>>> = {

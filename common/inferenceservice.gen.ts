@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 23;
+export const VALIDATION_RULE_COUNT = 24;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -211,6 +211,11 @@ export interface ConfigMapKeyReference {
 export interface ModelVerification {
   /** SHA-256 of the version's model file, in lower-case hexadecimal. */
   readonly sha256?: string;
+  /**
+   * An Ed25519 public key, in PEM or in base64. Only versions with a manifest that was signed with its private key are
+   * served (lockstep push --key), and of them only the files that the manifest names.
+   */
+  readonly publicKey?: string;
 }
 
 /**

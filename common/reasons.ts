@@ -29,8 +29,21 @@ export const REPLICA_FAILURES = {
     retried: true,
   },
   ChecksumMismatch: {
-    meaning: "What arrived is not what was announced: size or digest differ.",
-    remedy: "Upload the version again, under a new number; correct storage.verify.sha256 if that is what is wrong.",
+    meaning:
+      "What is there is not what was announced, by the storage, by the version's manifest or by storage.verify.sha256: a file is missing, or its size or digest differ.",
+    remedy: "Publish the version again, under a new number; correct storage.verify.sha256 if that is what is wrong.",
+    retried: true,
+  },
+  ManifestInvalid: {
+    meaning: "The version's manifest, lockstep.json, is damaged, of another version, or of a newer format.",
+    remedy: "Publish the version again with lockstep push, under a new number; do not write or copy the file by hand.",
+    retried: true,
+  },
+  SignatureInvalid: {
+    meaning:
+      "storage.verify.publicKey is set, and the version is not signed with its private key: no manifest, no signature, or one of something else.",
+    remedy:
+      "Publish the version with lockstep push --key. If it was: compare the keys, and find out who has changed the version since.",
     retried: true,
   },
   StorageFull: {

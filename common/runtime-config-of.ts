@@ -78,7 +78,7 @@ function storageInputOf(storage: ModelStorage): NonNullable<ModelInput["storage"
     ...(region !== undefined && { region }),
     ...(forcePathStyle !== undefined && { forcePathStyle }),
     ...(anonymous !== undefined && { anonymous }),
-    ...(verify?.sha256 !== undefined && { verify: { sha256: verify.sha256 } }),
+    ...(verify !== undefined && Object.keys(verify).length > 0 && { verify: { ...verify } }),
   };
 }
 

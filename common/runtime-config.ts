@@ -18,6 +18,8 @@ const storage = z.strictObject({
         .string()
         .regex(/^[0-9a-f]{64}$/)
         .optional(),
+      /** Ed25519, in PEM or base64: only versions whose manifest it has signed are served. */
+      publicKey: z.string().min(1).max(1024).optional(),
     })
     .prefault({}),
 });

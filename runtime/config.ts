@@ -75,6 +75,16 @@ export const RUNTIME_VARIABLES = {
     "How long, in ms, the body of a request may take to arrive; then it is answered with status 408. Streams may take longer.",
     { min: 100, max: 3_600_000 },
   ),
+  LOCKSTEP_SEND_TIMEOUT_MS: integer(
+    60_000,
+    "How long, in ms, a client may take to read its answer; then the connection is closed. Streams may take longer.",
+    { min: 100, max: 3_600_000 },
+  ),
+  LOCKSTEP_STREAM_IDLE_TIMEOUT_MS: integer(
+    300_000,
+    "How long, in ms, the client of a stream over HTTP may send nothing, or read nothing; then the stream is ended.",
+    { min: 1_000, max: 86_400_000 },
+  ),
   LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS: integer(
     75_000,
     "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
@@ -151,6 +161,8 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
     headersTimeoutMs: config.LOCKSTEP_HEADERS_TIMEOUT_MS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
+    sendTimeoutMs: config.LOCKSTEP_SEND_TIMEOUT_MS,
+    streamIdleTimeoutMs: config.LOCKSTEP_STREAM_IDLE_TIMEOUT_MS,
     keepAliveTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
     minCompressedBytes: config.LOCKSTEP_COMPRESS_MIN_BYTES,
     usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",

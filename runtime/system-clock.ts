@@ -1,7 +1,5 @@
+import { LONGEST_TIMER_MS } from "../common/longest-timer.ts";
 import type { Clock } from "./core/clock.ts";
-
-/** setTimeout takes no more. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The clock of the process. Its timers do not keep the process alive. */
 export const systemClock: Clock = {

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import protobuf from "protobufjs";
 import type { BenchModel, BenchTensor } from "../bench-models.ts";
 import type { Target } from "../loadgen/job.ts";
@@ -10,7 +9,7 @@ export type Encoding = "json" | "binary" | "grpc";
 /** Path of the unary call of the gRPC service. */
 export const MODEL_INFER_PATH = "/inference.GRPCInferenceService/ModelInfer";
 
-const { root } = protobuf.parse(readFileSync(PROTO_FILE, "utf8"), { keepCase: true });
+const root = new protobuf.Root().loadSync(PROTO_FILE, { keepCase: true });
 export const InferRequestMessage: protobuf.Type = root.lookupType("inference.ModelInferRequest");
 export const InferResponseMessage: protobuf.Type = root.lookupType("inference.ModelInferResponse");
 

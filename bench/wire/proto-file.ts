@@ -1,4 +1,4 @@
 import path from "node:path";
 
-/** The definition of the gRPC service, as far as the benchmark uses it. */
-export const PROTO_FILE: string = path.join(import.meta.dirname, "inference.proto");
+/** The definition of the gRPC service: the server's own, which all peers understand. */
+export const PROTO_FILE: string = path.join(import.meta.dirname, "../../runtime/grpc/proto/grpc_service.proto");

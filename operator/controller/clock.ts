@@ -1,3 +1,5 @@
+import { LONGEST_TIMER_MS } from "../../common/longest-timer.ts";
+
 /** Time as an argument, so that tests move it instead of waiting. */
 export interface Clock {
   /** Milliseconds since some fixed moment. Never goes back, whatever happens to the wall clock. */
@@ -5,9 +7,6 @@ export interface Clock {
   /** Calls back once, after the delay. Returns a function that calls it off. */
   schedule(delayMs: number, callback: () => void): () => void;
 }
-
-/** Beyond this Node's timers fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The machine's monotonic clock and Node's timers. */
 export const systemClock: Clock = {

@@ -1,7 +1,6 @@
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import express, { type Express } from "express";
-import { STATE_PATH, type ReplicaState } from "../../common/admin-api.ts";
+import type { ReplicaState } from "../../common/admin-api.ts";
 
 /** The server that the operator asks for the replica's state. It needs no model and no configuration. */
 export interface AdminServer extends AsyncDisposable {
@@ -15,9 +14,9 @@ export interface AdminServerOptions {
   readonly state: () => ReplicaState;
 }
 
-/** Listens, and answers `GET` of {@link STATE_PATH}; nothing else is there. Throws what listening throws. */
+/** Listens, and answers `GET` of STATE_PATH; nothing else is there. Throws what listening throws. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, createApp(options.state));
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options.state));
   // A few connections are all that the operator needs.
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
@@ -37,24 +36,14 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
   };
 }
 
-function createApp(state: AdminServerOptions["state"]): Express {
-  const app = express();
-  // What is not the path itself is another path.
-  app.enable("strict routing");
-  app.enable("case sensitive routing");
-  app.disable("x-powered-by");
-  app.disable("etag");
-  app.disable("query parser");
-  app.use((request, response, next) => {
-    // Nothing here takes a body.
-    request.resume();
-    response.set("cache-control", "no-store");
-    next();
-  });
-  app
-    .route(STATE_PATH)
-    .get((_request, response) => void response.json(state()))
-    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
-  app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
-  return app;
+/** Web frameworks are large: a replica is sooner there, and smaller, without one that nobody has asked anything yet. */
+function whenAsked(state: AdminServerOptions["state"]): RequestListener {
+  let loading: Promise<RequestListener> | undefined;
+  return (request, response) => {
+    loading ??= import("./admin-app.ts").then(({ createAdminApp }) => createAdminApp(state));
+    loading.then(
+      (app) => app(request, response),
+      () => response.destroy(),
+    );
+  };
 }

@@ -1,3 +1,5 @@
+import type { HandOver } from "../core/servable.ts";
+
 /** What a run of so many rows took in the inference library. */
 export interface RunCost {
   readonly rows: number;
@@ -33,6 +35,7 @@ export class BatchCosts {
   readonly #prior: number;
   #best: number;
   #fullRuns = 0;
+  #handOver: HandOver | undefined;
 
   /** Knows nothing yet: `guessRows` is taken for the best size until there has been a run of it. */
   constructor(maxRows: number, guessRows: number = FIRST_GUESS_ROWS) {
@@ -47,8 +50,9 @@ export class BatchCosts {
     return this.#sizes[this.#best] ?? 1;
   }
 
-  /** Takes a run into account. */
-  observe({ rows, computeMs }: RunCost): void {
+  /** Takes a run into account. `handOver` is how runs are made by now. */
+  observe({ rows, computeMs }: RunCost, handOver?: HandOver): void {
+    this.#handOver = handOver;
     const index = this.#indexOf(rows);
     if (index === undefined) return;
     const costMs = (computeMs + RUN_OVERHEAD_MS) / rows;
@@ -78,7 +82,19 @@ export class BatchCosts {
   #findBest(): number {
     if (Number.isNaN(this.#rowCostMs[this.#prior])) return this.#prior;
     let leastMs = Number.POSITIVE_INFINITY;
-    for (const costMs of this.#rowCostMs) if (costMs < leastMs) leastMs = costMs;
-    return this.#rowCostMs.findIndex((costMs) => costMs <= leastMs * INDIFFERENCE);
+    for (let index = 0; index < this.#sizes.length; index++) {
+      const costMs = this.#costOf(index);
+      if (costMs < leastMs) leastMs = costMs;
+    }
+    return this.#sizes.findIndex((_, index) => this.#costOf(index) <= leastMs * INDIFFERENCE);
+  }
+
+  /** Of a row in a run of a size, with its part of the way to another thread; NaN where unknown. */
+  #costOf(index: number): number {
+    const costMs = this.#rowCostMs[index] ?? Number.NaN;
+    const rows = this.#sizes[index] ?? 1;
+    const handOver = this.#handOver;
+    if (handOver === undefined || costMs * rows - RUN_OVERHEAD_MS <= handOver.aboveMs) return costMs;
+    return costMs + handOver.costMs / rows;
   }
 }

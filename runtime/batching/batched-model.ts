@@ -1,6 +1,13 @@
 import type { BatcherConfig } from "../../common/runtime-config.ts";
 import type { Clock } from "../core/clock.ts";
-import type { InferenceRequest, InferenceResult, LoadedModel, ModelExecution } from "../core/servable.ts";
+import type {
+  HandOver,
+  InferenceRequest,
+  InferenceResult,
+  LoadedModel,
+  ModelExecution,
+  Priority,
+} from "../core/servable.ts";
 import type { Signature } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import { BatchCosts, type RunCost } from "./batch-costs.ts";
@@ -65,28 +72,24 @@ class BatchedModel implements LoadedModel {
     this.#options = options;
     this.#batching = options.batching;
     this.#shape = new BatchShape(model.signature);
-    this.#queue = new RequestQueue((key) => costsFor(key, options.batching));
+    this.#queue = new RequestQueue((key) => costsFor(key, options.batching, this.#execution.handOver));
     this.#execution = model.execution();
   }
 
   execution(): ModelExecution {
     const execution = this.#model.execution();
     if (this.#batching === undefined) return execution;
-    const bestBatchSize = this.#queue.lastCapRows ?? costsFor(this.#batching.key, this.#batching).bestRows;
+    const bestBatchSize =
+      this.#queue.lastCapRows ?? costsFor(this.#batching.key, this.#batching, execution.handOver).bestRows;
     return { ...execution, batching: { maxBatchSize: this.#options.limits.maxBatchSize, bestBatchSize } };
   }
 
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const { priority = "interactive", inputs } = request;
-      const { maxQueue } = this.#options.limits;
-      if (this.#queue.count(priority) >= maxQueue) this.#dispatch();
-      if (this.#closed !== undefined) return reject(this.#closed);
-      if (this.#queue.count(priority) >= maxQueue)
-        return reject(
-          new ServingError("ResourceExhausted", `requests: expected at most ${maxQueue} waiting, got more`),
-        );
+      const { priority, inputs } = request;
+      // What it throws rejects the promise.
+      this.checkRoom(priority);
       const rows = this.#batching === undefined ? undefined : this.#shape.rowsOf(inputs);
       const lane = rows === undefined ? this.#queue.alone : this.#queue.laneOf(this.#shape.keyOf(inputs));
       const waiting = new WaitingRequest({
@@ -102,6 +105,14 @@ class BatchedModel implements LoadedModel {
       this.#queue.push(waiting, lane);
       this.#arrived(lane);
     });
+  }
+
+  checkRoom(priority: Priority = "interactive"): void {
+    const { maxQueue } = this.#options.limits;
+    if (this.#queue.count(priority) >= maxQueue) this.#dispatch();
+    if (this.#closed !== undefined) throw this.#closed;
+    if (this.#queue.count(priority) >= maxQueue)
+      throw new ServingError("ResourceExhausted", `requests: expected at most ${maxQueue} waiting, got more`);
   }
 
   /** Lets runs end, rejects all that wait, and disposes of the model. */
@@ -210,7 +221,7 @@ class BatchedModel implements LoadedModel {
         return () => undefined;
       }
     }
-    lane.costs.observe({ rows, computeMs: result.timing.computeMs });
+    lane.costs.observe({ rows, computeMs: result.timing.computeMs }, this.#execution.handOver);
     if (piece !== undefined) return () => answerPiece(batch, result);
     return members.length === 1 ? () => answerWhole(batch, result) : () => answerAll(batch, ran, result);
   }
@@ -247,11 +258,11 @@ class BatchedModel implements LoadedModel {
   }
 }
 
-function costsFor(key: string, batching: BatchKnowledge | undefined): BatchCosts {
+function costsFor(key: string, batching: BatchKnowledge | undefined, handOver: HandOver | undefined): BatchCosts {
   if (batching === undefined) return new BatchCosts(1);
   const measured = batching.costs.map(({ rows }) => rows);
   const costs = new BatchCosts(batching.maxRows, measured.length === 0 ? undefined : Math.max(...measured));
-  for (const cost of batching.costs) costs.observe(cost);
+  for (const cost of batching.costs) costs.observe(cost, handOver);
   // Of other shapes it is only known where to begin.
   return key === batching.key ? costs : new BatchCosts(batching.maxRows, costs.bestRows);
 }

@@ -31,15 +31,15 @@ export class Manager implements Servables, AsyncDisposable {
   }
 
   acquire(model: string, version?: number): ServableHandle {
-    return this.#supervisorOf(model).lend(version);
+    return this.#supervisorOf(model).versions.lend(version);
   }
 
   versionOf(model: string, label: string): number {
-    return this.#supervisorOf(model).versionOf(label);
+    return this.#supervisorOf(model).versions.versionOf(label);
   }
 
   models(): readonly ModelStatus[] {
-    return [...this.#supervisors.values()].map((supervisor) => supervisor.status());
+    return [...this.#supervisors.values()].map((supervisor) => supervisor.versions.status());
   }
 
   isReady(): boolean {

@@ -1,14 +1,15 @@
-import { ReplicaFailureError, ServingError } from "../errors.ts";
-import { failureOf, publishedStateOf, type Failure, type HarnessState } from "./harness.ts";
+import { ReplicaFailureError } from "../errors.ts";
+import { failureOf, type Failure } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { checkState } from "./model-state.ts";
+import { ModelVersions } from "./model-versions.ts";
 import { nextAction, type Action } from "./next-action.ts";
 import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
 import type { ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
-import { ServableVersion } from "./servable-version.ts";
-import type { InferenceEngine, ModelObserver, ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
+import type { ServableVersion } from "./servable-version.ts";
+import type { InferenceEngine, ModelObserver } from "./servable.ts";
 
 /** What a supervisor works with: its model's configuration and files, an engine, and what time and chance are. */
 export interface SupervisorOptions extends PrepareModelOptions {
@@ -38,104 +39,45 @@ type Listing =
  */
 export class ModelSupervisor {
   readonly #options: SupervisorOptions;
-  readonly #versions = new Map<number, ServableVersion>();
-  #aspired: readonly number[] | undefined;
+  readonly #versions: ModelVersions;
   #listing: Listing = { kind: "due", dueAtMs: Number.NEGATIVE_INFINITY, failure: undefined };
-  #active: ServableVersion | undefined;
   #wake = new AbortController();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#versions = new ModelVersions(options.config);
+  }
+
+  /** What those see who ask for the model. */
+  get versions(): Pick<ModelVersions, "lend" | "versionOf" | "status"> {
+    return this.#versions;
   }
 
   /** Works until `signal` aborts, then unloads everything. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#listing.kind === "due" && this.#listing.dueAtMs <= this.#options.clock.now()) await this.#list(signal);
-      else await this.#act(nextAction(this.#snapshots(), this.#options.clock.now()), signal);
+      else await this.#act(nextAction(this.#versions.snapshots(), this.#options.clock.now()), signal);
     }
-    this.#aspired = [];
+    this.#versions.aspireTo([]);
     for (;;) {
-      const action = nextAction(this.#snapshots(), this.#options.clock.now());
+      const action = nextAction(this.#versions.snapshots(), this.#options.clock.now());
       if (action.kind !== "unload") return;
       await this.#unload(action.version);
     }
   }
 
-  /** Lends a version; without one the active one. Throws ServingError (NotFound, Unavailable). */
-  lend(version: number | undefined): ServableHandle {
-    if (version === undefined) {
-      if (this.#active !== undefined) return this.#active.lend();
-      throw new ServingError(
-        "Unavailable",
-        `model "${this.#options.config.name}" has no version that is available yet`,
-      );
-    }
-    const found = this.#versions.get(version);
-    if (found !== undefined) return found.lend();
-    const name = `model "${this.#options.config.name}"`;
-    if (this.#aspired === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
-    throw new ServingError(
-      "NotFound",
-      `${name} has no version ${version} here, expected one of ${this.#aspired.join(", ")}`,
-    );
-  }
-
-  /** The version that a label stands for. Throws ServingError (NotFound). */
-  versionOf(label: string): number {
-    const { name, versionLabels } = this.#options.config;
-    const version = Object.hasOwn(versionLabels, label) ? versionLabels[label] : undefined;
-    if (version !== undefined) return version;
-    const labels = Object.keys(versionLabels);
-    const expected =
-      labels.length === 0 ? "a version, since it has no labels" : `one of the labels ${labels.join(", ")}`;
-    throw new ServingError("NotFound", `model "${name}": expected ${expected}, got another label`);
-  }
-
-  status(): ModelStatus {
-    const versions = [...this.#versions.values()].map(statusOf).sort((a, b) => a.version - b.version);
-    return {
-      name: this.#options.config.name,
-      platform: "onnx_onnxv1",
-      availableVersions: versions.filter(({ state }) => state === "READY").map(({ version }) => version),
-      activeVersion: this.#active?.id.version,
-      versions,
-      labels: this.#options.config.versionLabels,
-    };
-  }
-
-  /** Whether every aspired version is available. */
-  isComplete(): boolean {
-    if (this.#aspired === undefined || this.#aspired.length === 0) return false;
-    if (this.#listing.kind === "due" && this.#listing.failure !== undefined) return false;
-    return this.#aspired.every((version) => this.#versions.get(version)?.state.kind === "ready");
-  }
-
   describe(): ModelDescription {
-    const versions = [...this.#versions.values()].sort((a, b) => a.id.version - b.id.version);
     return {
-      name: this.#options.config.name,
-      activeVersion: this.#active?.id.version,
-      versions: versions.map(({ id, state, fetched }) => ({
-        version: id.version,
-        state,
-        digest: fetched?.digest,
-        sizeBytes: fetched?.sizeBytes,
-      })),
+      ...this.#versions.describe(),
       listingFailure: this.#listing.kind === "due" ? this.#listing.failure : undefined,
     };
   }
 
-  *#ready(): Iterable<ServableVersion> {
-    for (const version of this.#versions.values()) if (version.state.kind === "ready") yield version;
-  }
-
-  #snapshots(): { version: number; state: HarnessState; isAspired: boolean }[] {
-    return [...this.#versions.values()].map(({ id, state }) => ({
-      version: id.version,
-      state,
-      isAspired: this.#aspired?.includes(id.version) === true,
-    }));
+  /** Whether every aspired version is available, and none is missing in the repository. */
+  isComplete(): boolean {
+    if (this.#listing.kind === "due" && this.#listing.failure !== undefined) return false;
+    return this.#versions.areComplete();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -143,10 +85,7 @@ export class ModelSupervisor {
     const before = this.#listing.kind === "due" ? this.#listing.failure : undefined;
     try {
       const selection = select(await repository.listVersions(signal));
-      this.#aspired = selection.versions;
-      for (const version of selection.versions)
-        if (!this.#versions.has(version))
-          this.#versions.set(version, new ServableVersion({ name: config.name, version }, config.state));
+      this.#versions.aspireTo(selection.versions);
       report({ kind: "listed", model: config.name, aspired: selection.versions });
       this.#listing = { kind: "done" };
       if (selection.failure !== undefined) this.#listingFailed(selection.failure, before);
@@ -204,6 +143,7 @@ export class ModelSupervisor {
       const fetchedMs = clock.now();
       report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
       const model = await engine.load(fetched.modelFile, signal, {
+        id,
         concurrency: this.#options.config.concurrency,
         observer: this.#observerOf(version, crash),
       });
@@ -219,9 +159,10 @@ export class ModelSupervisor {
       // It may have crashed between two requests, or none was made.
       if (crash.error !== undefined) throw crash.error;
       version.step({ kind: "warmed-up" });
-      this.#activate();
+      this.#versions.activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });
-      if (this.isComplete()) report({ kind: "complete", model: id.name, versions: this.status().availableVersions });
+      if (this.isComplete())
+        report({ kind: "complete", model: id.name, versions: this.#versions.status().availableVersions });
     } catch (error) {
       if (signal.aborted) version.step({ kind: "cancelled" });
       else this.#versionFailed(version, crash.error ?? asReplicaFailure(error));
@@ -251,7 +192,7 @@ export class ModelSupervisor {
     if (version === undefined) return;
     const { id } = version;
     version.step({ kind: "unload-requested" });
-    this.#activate();
+    this.#versions.activate();
     if (version.state.kind === "quiescing") {
       this.#options.report({ kind: "unloading", id, handles: version.handles });
       await this.#waitForHandles(version);
@@ -271,17 +212,10 @@ export class ModelSupervisor {
     returned.abort();
   }
 
-  #activate(): void {
-    let greatest: ServableVersion | undefined;
-    for (const version of this.#ready())
-      if (greatest === undefined || version.id.version > greatest.id.version) greatest = version;
-    this.#active = greatest;
-  }
-
   #versionFailed(version: ServableVersion, error: ReplicaFailureError): void {
     const failure = this.#failureAfter(error, failureOf(version.state).failure);
     version.step({ kind: "failed", failure });
-    this.#activate();
+    this.#versions.activate();
     if (this.#listing.kind === "done") this.#listing = { kind: "due", dueAtMs: failure.retryAtMs, failure: undefined };
     this.#reportFailure(version.id.version, failure, error);
   }
@@ -296,24 +230,6 @@ export class ModelSupervisor {
   #reportFailure(version: number | undefined, failure: Failure, error: ReplicaFailureError): void {
     const { clock, config, report } = this.#options;
     report({ kind: "failed", model: config.name, version, failure, retryInMs: failure.retryAtMs - clock.now(), error });
-  }
-}
-
-/** As the repository's index tells of it. */
-function statusOf({ id: { version }, state }: ServableVersion): VersionStatus {
-  const published = publishedStateOf(state);
-  switch (published) {
-    case "Available":
-      return { version, state: "READY", reason: "" };
-    case "Loading":
-      return { version, state: "LOADING", reason: failureOf(state).failure?.message ?? "" };
-    case "Unloading":
-      return { version, state: "UNLOADING", reason: "" };
-    case "Start":
-    case "End":
-      return { version, state: "UNAVAILABLE", reason: failureOf(state).failure?.message ?? "" };
-    default:
-      return published satisfies never;
   }
 }
 

@@ -46,6 +46,16 @@ export interface ModelExecution {
   readonly intraOpThreads: number;
   /** Undefined where requests are not run together. */
   readonly batching: BatchingDescription | undefined;
+  /** Where short runs are made on the thread that serves requests: what sends the others elsewhere. */
+  readonly handOver?: HandOver;
+}
+
+/** What it costs that a run is too long for the thread that serves requests. */
+export interface HandOver {
+  /** Runs that take longer go to another thread. */
+  readonly aboveMs: number;
+  /** The way there and back, and what the threads cost each other. */
+  readonly costMs: number;
 }
 
 /** How rows of requests are run together. */
@@ -66,6 +76,11 @@ export interface LoadedModel extends AsyncDisposable {
    * and drop the result. Throws ServingError.
    */
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult>;
+  /**
+   * Throws the ServingError (ResourceExhausted, Unavailable) that {@link infer} would end with at once, whatever it is asked:
+   * then nobody needs to read a request first. Absent where there is always room. Default: interactive.
+   */
+  checkRoom?(priority?: Priority): void;
 }
 
 /** A run that has ended, well or not. */
@@ -87,6 +102,8 @@ export interface ModelObserver {
 
 /** How a model is to be loaded. */
 export interface LoadOptions {
+  /** What the file is a version of, for what is said of its runs. Default: it has no name. */
+  readonly id?: ServableId;
   /** Default: as in the configuration's own defaults. */
   readonly concurrency?: Partial<ConcurrencyConfig>;
   readonly observer?: ModelObserver;

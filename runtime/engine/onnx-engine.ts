@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { TERMINATION_LOG } from "../../common/admin-api.ts";
-import type { InferenceEngine, LoadedModel, LoadOptions } from "../core/servable.ts";
+import { orAborted } from "../core/or-aborted.ts";
+import type { InferenceEngine, LoadedModel, LoadOptions, ServableId } from "../core/servable.ts";
 import { ReplicaFailureError } from "../errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadFailureOf } from "./onnx-errors.ts";
@@ -66,7 +67,11 @@ class OnnxEngine implements InferenceEngine {
     await Promise.all(this.#threads);
   }
 
-  async #load(file: string, signal: AbortSignal, { concurrency = {}, observer }: LoadOptions): Promise<LoadedModel> {
+  async #load(
+    file: string,
+    signal: AbortSignal,
+    { id, concurrency = {}, observer }: LoadOptions,
+  ): Promise<LoadedModel> {
     const { instances = 1, placement = "Auto" } = concurrency;
     const share = Math.floor((this.#options.intraOpThreads ?? 1) / instances);
     const intraOpThreads = concurrency.intraOpThreads ?? Math.max(1, share);
@@ -92,7 +97,7 @@ class OnnxEngine implements InferenceEngine {
         intraOpThreads,
         observer,
         stuckAfterMs: this.#options.stuckAfterMs,
-        servingThread: policy && this.#servingThreadOption(file, first, policy),
+        servingThread: policy && this.#servingThreadOption({ file, id, policy }, first),
       });
       this.#adopt(model, started);
       await model.place(signal);
@@ -133,9 +138,8 @@ class OnnxEngine implements InferenceEngine {
   }
 
   #servingThreadOption(
-    file: string,
+    { file, id, policy }: { file: string; id: ServableId | undefined; policy: ServingThreadPolicy },
     { thread, loaded }: Instance,
-    policy: ServingThreadPolicy,
   ): ServingThreadOption | undefined {
     const { conditions } = policy;
     const { profile } = loaded;
@@ -148,7 +152,7 @@ class OnnxEngine implements InferenceEngine {
         const session = await openHere(file);
         if (stuckAfterMs === undefined) return new ServingLane({ session, policy, heartbeat: undefined, ran });
         const heartbeat = new Heartbeat();
-        thread.watch({ memory: heartbeat.memory, stuckAfterMs, lastWordsFile });
+        thread.watch({ id, memory: heartbeat.memory, stuckAfterMs, lastWordsFile });
         return new ServingLane({ session, policy, heartbeat, ran });
       },
     };
@@ -201,17 +205,4 @@ function crashOf(error: unknown): ReplicaFailureError {
   if (outOfMemory)
     return new ReplicaFailureError("OutOfMemory", "the model's thread ran out of memory", { cause: error });
   return new ReplicaFailureError("InternalError", "the model's thread has crashed", { cause: error });
-}
-
-/** The result of `work`, or the signal's reason if that comes first. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    work.catch(() => undefined);
-  }
 }

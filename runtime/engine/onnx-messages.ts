@@ -1,3 +1,4 @@
+import type { ServableId } from "../core/servable.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { ValueMetadata } from "./onnx-types.ts";
 import type { SessionRun } from "./onnx-session.ts";
@@ -15,6 +16,8 @@ export interface WorkerStart {
 
 /** What a worker needs to watch over the runs of another thread, and end the process if one does not end. */
 export interface WatchRequest {
+  /** Whose runs they are; undefined if that is not known. */
+  readonly id: ServableId | undefined;
   /** Of a Heartbeat. */
   readonly memory: SharedArrayBuffer;
   readonly stuckAfterMs: number;

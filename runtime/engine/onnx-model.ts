@@ -76,11 +76,13 @@ export class OnnxModel implements LoadedModel {
   }
 
   execution(): ModelExecution {
+    const handOver = this.#lane?.handOver;
     return {
       placement: this.#lane === undefined ? "Worker" : "ServingThread",
       instances: this.#threads.length,
       intraOpThreads: this.#options.intraOpThreads,
       batching: undefined,
+      ...(handOver !== undefined && { handOver }),
     };
   }
 

@@ -1,3 +1,5 @@
+import { lengthFields } from "./protobuf-fields.ts";
+
 /**
  * Operators whose work follows from the shapes of their inputs. Not among them: those that do as much as an element
  * says (Loop, Range, ConstantOfShape, Expand, Resize...), and all that this list does not know.
@@ -54,22 +56,22 @@ export function isPredictable(model: Uint8Array): boolean {
  * after the domain and a colon. Throws RangeError for bytes that are no message of Protocol Buffers.
  */
 export function* operatorsOf(model: Uint8Array): Generator<string> {
-  for (const { field, value } of fieldsOf(model)) if (field === MODEL_GRAPH) yield* operatorsOfGraph(value, 0);
+  for (const { field, value } of lengthFields(model)) if (field === MODEL_GRAPH) yield* operatorsOfGraph(value, 0);
 }
 
 function* operatorsOfGraph(graph: Uint8Array, depth: number): Generator<string> {
   if (depth > DEEPEST) throw new RangeError("graphs are nested too deeply");
-  for (const { field, value } of fieldsOf(graph)) if (field === GRAPH_NODE) yield* operatorsOfNode(value, depth);
+  for (const { field, value } of lengthFields(graph)) if (field === GRAPH_NODE) yield* operatorsOfNode(value, depth);
 }
 
 function* operatorsOfNode(node: Uint8Array, depth: number): Generator<string> {
   let opType = "";
   let domain = "";
-  for (const { field, value } of fieldsOf(node)) {
+  for (const { field, value } of lengthFields(node)) {
     if (field === NODE.opType) opType = textOf(value);
     else if (field === NODE.domain) domain = textOf(value);
     else if (field === NODE.attribute) {
-      for (const { field: part, value: graph } of fieldsOf(value))
+      for (const { field: part, value: graph } of lengthFields(value))
         if (part === ATTRIBUTE.graph || part === ATTRIBUTE.graphs) yield* operatorsOfGraph(graph, depth + 1);
     }
   }
@@ -78,31 +80,4 @@ function* operatorsOfNode(node: Uint8Array, depth: number): Generator<string> {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-/** The fields of a message that have a length: messages, texts and bytes. Others are skipped. */
-function* fieldsOf(message: Uint8Array): Generator<{ readonly field: number; readonly value: Uint8Array }> {
-  let at = 0;
-  const varint = (): number => {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = message[at++];
-      if (byte === undefined) throw new RangeError("a message is cut off");
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (at < message.length) {
-    const tag = varint();
-    const wireType = tag % 8;
-    if (wireType === 0) varint();
-    else if (wireType === 1) at += 8;
-    else if (wireType === 5) at += 4;
-    else if (wireType === 2) {
-      const end = varint() + at;
-      if (end > message.length) throw new RangeError("a message is cut off");
-      yield { field: Math.floor(tag / 8), value: message.subarray(at, end) };
-      at = end;
-    } else throw new RangeError("groups are not used by ONNX");
-  }
 }

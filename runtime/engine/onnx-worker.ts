@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { isPredictable } from "./onnx-operators.ts";
 import { openOnnxSession, startOnnxruntime, textOf, type OnnxSession } from "./onnx-session.ts";
@@ -15,7 +16,10 @@ if (parentPort === null) throw new Error("onnx-worker is started as a worker, no
 const port = parentPort;
 
 const start = workerData as WorkerStart;
+/** Beside the serving thread's 0, of -20 to 19. */
+const NICENESS = 10;
 
+yieldToServingThread();
 const session = await load();
 if (session !== undefined) {
   let previous = Promise.resolve();
@@ -24,6 +28,20 @@ if (session !== undefined) {
     // A chain, because run() yields between its check and the native call: a close must not overtake it.
     else previous = previous.then(() => (request.kind === "run" ? run(session, request) : close(session)));
   });
+}
+
+/**
+ * Where there are more threads than cores, requests are read, refused and answered before the next run is computed: a
+ * model can wait for a moment, a health check should not. On Linux a priority is a thread's own, and the model's threads
+ * inherit it; elsewhere it would be the whole process's.
+ */
+function yieldToServingThread(): void {
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(NICENESS);
+  } catch {
+    // A sandbox that forbids it only makes others wait.
+  }
 }
 
 async function load(): Promise<OnnxSession | undefined> {

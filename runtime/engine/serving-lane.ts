@@ -1,3 +1,4 @@
+import type { HandOver } from "../core/servable.ts";
 import type { ServingError } from "../errors.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import type { OnnxSession } from "./onnx-session.ts";
@@ -8,7 +9,7 @@ import { RunQueue } from "./run-queue.ts";
 export interface ServingLaneOptions {
   /** Of the calling thread. The lane owns it. */
   readonly session: Pick<OnnxSession, "run" | "close">;
-  readonly policy: Pick<ServingThreadPolicy, "maxRunMs" | "maxBacklogMs">;
+  readonly policy: Pick<ServingThreadPolicy, "maxRunMs" | "maxBacklogMs" | "handOverMs">;
   readonly heartbeat: Heartbeat | undefined;
   /** A run has ended, well or not. */
   readonly ran: (run: PendingRun, computeMs: number) => void;
@@ -19,6 +20,8 @@ export interface ServingLaneOptions {
  * the others; the rest waits, and whatever arrived on the sockets goes first.
  */
 export class ServingLane {
+  /** What it costs that a run is not made here. */
+  readonly handOver: HandOver;
   readonly #options: ServingLaneOptions;
   readonly #queue = new RunQueue();
   /** As predicted, of the runs of this turn. */
@@ -29,6 +32,8 @@ export class ServingLane {
 
   constructor(options: ServingLaneOptions) {
     this.#options = options;
+    const { maxRunMs, handOverMs } = options.policy;
+    this.handOver = { aboveMs: maxRunMs, costMs: handOverMs };
   }
 
   /** Whether a run that takes so long, as far as one can tell, should be made here. */

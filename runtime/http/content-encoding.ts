@@ -90,9 +90,10 @@ export async function decompress(
   return Buffer.concat(pieces, sizeBytes);
 }
 
-function decoderOf(body: Uint8Array, coding: ContentCoding): Gunzip | Inflate {
+/** Of a body that begins with `head`: two bytes are enough. `deflate` is zlib's format, or the bare one. */
+export function decoderOf(head: Uint8Array, coding: ContentCoding): Gunzip | Inflate {
   if (coding === "gzip") return createGunzip();
-  return isZlib(body) ? createInflate() : createInflateRaw();
+  return isZlib(head) ? createInflate() : createInflateRaw();
 }
 
 /** The two bytes at the head of zlib's format: the method is 8, and they are a multiple of 31. */

@@ -8,6 +8,7 @@ import { Activity } from "../serving/activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
 import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
 import { DeadlineQueue } from "../serving/deadline-queue.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 import { DroppedConnections } from "./dropped-connections.ts";
 import { FastConnection, type FastRoute } from "./fast-connection.ts";
 import { createFastHost } from "./fast-host.ts";
@@ -15,7 +16,6 @@ import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./h
 import { InferenceHandler, type Exchange } from "./inference-handler.ts";
 import { InferenceRouter, pathOf } from "./inference-route.ts";
 import { NodeTransport, type NodeTransportOptions } from "./node-transport.ts";
-import { requestIdOf } from "./request-head.ts";
 import { errorAnswer, jsonAnswer } from "./respond.ts";
 import { RestHandler } from "./rest-handler.ts";
 import { StreamHandler } from "./stream-handler.ts";
@@ -264,7 +264,7 @@ class NodeHttpServer implements HttpServer {
   }
 
   #refuse(transport: NodeTransport, error: ServingError, headers: OutgoingHttpHeaders = {}): void {
-    const requestId = requestIdOf(transport.request.headers);
+    const requestId = requestIdFrom(transport.request.headers["x-request-id"]);
     transport.send(errorAnswer(error, { ...headers, "x-request-id": requestId }));
   }
 

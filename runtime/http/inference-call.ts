@@ -4,8 +4,8 @@ import type { RequestCode } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
 import type { Deadline } from "../serving/deadline-queue.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 import type { BodyAllowance } from "./request-body.ts";
-import { requestIdFrom } from "./request-head.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */

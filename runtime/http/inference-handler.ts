@@ -98,8 +98,9 @@ export class InferenceHandler {
     call.model = this.#resolveModel(call);
     const { path, admission } = this.#options;
     const target = { model: call.model, version: route.version, label: route.label };
-    // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it.
-    path.acquire(target)[Symbol.dispose]();
+    // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it, and
+    // those that are too many should cost as little as possible.
+    path.check(target);
     admission.check();
     const coding = contentCodingOf(transport.header("content-encoding"));
     route.dialect.checkHead(call);

@@ -1,12 +1,13 @@
 import { ServingError } from "../errors.ts";
 import { BodyBudget } from "../serving/body-budget.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 import type { RestContext } from "../protocol/rest-route.ts";
 import { contentCodingOf, decompress } from "./content-encoding.ts";
 import { checkHeaders } from "./header-text.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import { PROTOCOL_PATHS } from "./protocols.ts";
 import { BodyAllowance } from "./request-body.ts";
-import { checkLength, requestIdFrom } from "./request-head.ts";
+import { checkLength } from "./request-head.ts";
 import { errorAnswer, type Answer } from "./respond.ts";
 import { RestRouter, type RestMatch, type Route } from "./rest-router.ts";
 import type { Transport, TransportListener } from "./transport.ts";

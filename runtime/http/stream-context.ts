@@ -1,14 +1,13 @@
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import type { ItemFraming } from "../protocol/stream/item-framing.ts";
-import type { InferStream, InferTarget } from "../serving/infer-path.ts";
+import type { InferTarget } from "../serving/infer-path.ts";
+import type { InferStream } from "../serving/infer-stream.ts";
+import { ItemSignal } from "../serving/item-signal.ts";
 import type { ServableHandle } from "../core/servable.ts";
 import { ServingError, type ErrorCode } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { BodyAllowance } from "./request-body.ts";
 import type { StreamExchange } from "./stream-exchange.ts";
-
-/** Timers of a longer time would go off at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What the loops that answer a stream work with. */
 export interface StreamContext {
@@ -37,27 +36,18 @@ export async function asRequest<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const startMs = performance.now();
-  const deadline = new AbortController();
-  const timer = setTimeout(
-    () => {
-      deadline.abort(
-        new ServingError("DeadlineExceeded", `answer: expected within ${options.requestTimeoutMs} ms, got none`),
-      );
-    },
-    Math.min(options.requestTimeoutMs, LONGEST_TIMER_MS),
-  );
+  using item = new ItemSignal(exchange.signal, options.requestTimeoutMs);
   let code: ErrorCode | "OK" = "OK";
   let isAdmitted = false;
   try {
     options.admission.enter();
     isAdmitted = true;
-    return await work(AbortSignal.any([exchange.signal, deadline.signal]));
+    return await work(item.signal);
   } catch (thrown) {
     const error = ServingError.from(thrown);
     code = error.code;
     throw error;
   } finally {
-    clearTimeout(timer);
     if (isAdmitted) options.admission.leave();
     const { name: model, version } = servable.id;
     options.metrics.observeRequest({ model, version, protocol, code, durationMs: performance.now() - startMs });

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import { createGunzip, createInflate } from "node:zlib";
 import { ServingError } from "../errors.ts";
 import type { ItemFraming } from "../protocol/stream/item-framing.ts";
+import { contentCodingOf, decoderOf } from "./content-encoding.ts";
 import { discardBody } from "./request-body.ts";
 import type { Exchange } from "./inference-handler.ts";
 
@@ -89,7 +89,7 @@ export class StreamExchange {
    * reason of {@link signal}; or, when `ending` has aborted and nothing comes for a moment, its reason.
    */
   async *pieces(ending?: AbortSignal): AsyncGenerator<Buffer> {
-    const source = this.#decompressed();
+    const source = await this.#decompressed(ending);
     const pieces = source.iterator({ destroyOnReturn: false });
     try {
       for (;;) {
@@ -119,16 +119,35 @@ export class StreamExchange {
     if (!this.request.complete) this.request.destroy();
   }
 
-  #decompressed(): Readable {
-    const encoding = this.request.headers["content-encoding"]?.toLowerCase() ?? "identity";
-    if (encoding === "identity") return this.request;
-    const unzip = encoding === "deflate" ? createInflate() : createGunzip();
+  async #decompressed(ending?: AbortSignal): Promise<Readable> {
+    const coding = contentCodingOf(this.request.headers["content-encoding"]);
+    if (coding === undefined) return this.request;
+    const unzip = decoderOf(coding === "deflate" ? await this.#head(ending) : Buffer.of(), coding);
     this.request
       .on("error", (error) => unzip.destroy(error))
       .on("close", () => {
         if (!this.request.complete) unzip.destroy(gone());
       });
     return this.request.pipe(unzip);
+  }
+
+  /** The first two bytes of the body as it was sent, which remain to be read; fewer if there are no more. */
+  async #head(ending?: AbortSignal): Promise<Uint8Array> {
+    const { request } = this;
+    const decided = new AbortController();
+    const { signal } = decided;
+    try {
+      const ended = once(request, "end", { signal });
+      ended.catch(() => undefined);
+      for (;;) {
+        const head = request.read(2) as Buffer | null;
+        if (head !== null) request.unshift(head);
+        if (head !== null || request.readableEnded) return head ?? Buffer.of();
+        await this.#orTimedOut(Promise.race([once(request, "readable", { signal }), ended]), ending);
+      }
+    } finally {
+      decided.abort();
+    }
   }
 
   async #orTimedOut<T>(work: Promise<T>, ending?: AbortSignal): Promise<T> {

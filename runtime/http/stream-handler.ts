@@ -5,10 +5,11 @@ import { csvRowReader } from "../protocol/stream/csv-row.ts";
 import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
+import { contentCodingOf } from "./content-encoding.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
 import { BodyAllowance } from "./request-body.ts";
-import { requestIdOf } from "./request-head.ts";
 import { errorAnswer } from "./respond.ts";
 import { answerBatch, type ReadLine } from "./stream-batch.ts";
 import type { StreamContext } from "./stream-context.ts";
@@ -23,7 +24,6 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/x-www-form-urlencoded",
 ]);
 const CSV = "text/csv";
-const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "deflate"]);
 
 /** Answers exchanges that carry many requests: streams, and batches without end. */
 export class StreamHandler {
@@ -68,7 +68,7 @@ export class StreamHandler {
 
   async #run(exchange: Exchange, route: InferenceRoute): Promise<void> {
     const startMs = performance.now();
-    const requestId = requestIdOf(exchange.request.headers);
+    const requestId = requestIdFrom(exchange.request.headers["x-request-id"]);
     using stream = this.#options.path.openStream();
     let begun: { readonly context: StreamContext; readonly firstRow: number } | undefined;
     try {
@@ -158,9 +158,7 @@ function checkHead(type: string | undefined, encoding: string | undefined, isRow
     const expected = isRows ? "application/x-ndjson or text/csv, a row" : "application/x-ndjson, a request";
     throw new ServingError("UnsupportedMediaType", `Content-Type: expected ${expected} on each line, got another`);
   }
-  if (encoding !== undefined && !ENCODINGS.has(encoding.toLowerCase())) {
-    throw new ServingError("UnsupportedMediaType", "Content-Encoding: expected gzip or deflate, got another");
-  }
+  contentCodingOf(encoding);
 }
 
 /** The number of the first row to answer: `?offset=N`, by default 0. */

@@ -1,5 +1,4 @@
-/** Timers of a longer time would go off at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MS } from "../../common/longest-timer.ts";
 
 /** An item that waits; made by {@link DeadlineQueue.add}. */
 export interface Deadline {

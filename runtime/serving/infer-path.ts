@@ -11,6 +11,7 @@ import type {
 import type { Signature, Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
+import { InferStream, type StreamPlace } from "./infer-stream.ts";
 import { SequenceStates } from "./sequence-states.ts";
 
 /** Which model, and which of its versions, shall answer. */
@@ -60,17 +61,6 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
 }
 
-/** Many requests of one client that belong together. Dispose of it when all of them have ended. */
-export interface InferStream extends Disposable {
-  /** Chooses the version that will answer, before there is a request. Throws ServingError (NotFound, Unavailable). */
-  lend(target: InferTarget): ServableHandle;
-  /**
-   * Answers one request of the stream, as {@link InferPath.infer}. The first request for a model chooses the version for
-   * all of them; the state of a model that has one goes from each request to the next, which therefore wait for each other.
-   */
-  infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>>;
-}
-
 const DEFAULT_SEQUENCES: SequencesConfig = { idleTimeoutMs: 60_000, maxCount: 4_096 };
 
 /** The one way from a decoded request to its answer, for every protocol: lend, prepare, run, write, give back, count. */
@@ -89,6 +79,15 @@ export class InferPath {
     return servables.acquire(target.model, version);
   }
 
+  /**
+   * Throws the ServingError (NotFound, Unavailable, ResourceExhausted) that every request for a target would end with now,
+   * so that none needs to be read for it.
+   */
+  check(target: InferTarget): void {
+    using handle = this.acquire(target);
+    handle.model.checkRoom?.();
+  }
+
   /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
   async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
     using handle = this.acquire(target);
@@ -102,10 +101,10 @@ export class InferPath {
 
   /** Begins a stream. */
   openStream(): InferStream {
-    return new Stream(
-      (target) => this.acquire(target),
-      async (handle, prepare, context, place) => only(await this.#answer(handle, prepare, context, place)),
-    );
+    return new InferStream({
+      acquire: (target) => this.acquire(target),
+      answer: async (handle, prepare, context, place) => only(await this.#answer(handle, prepare, context, place)),
+    });
   }
 
   /** Forgets the states of a version that was unloaded. */
@@ -235,7 +234,7 @@ function outputNames(signature: Signature): readonly string[] {
  * Where a request stands: `any` may be handed to the version that its sequence began with, `this` is answered by the
  * version that was lent; in a stream, a request that names no sequence is in the stream's own.
  */
-type Place = "any" | "this" | { readonly position: SequencePosition; readonly states: SequenceStates };
+type Place = "any" | "this" | StreamPlace;
 
 /** The request belongs to a sequence that another version answers. */
 interface Elsewhere {
@@ -245,65 +244,4 @@ interface Elsewhere {
 function only<T>(outcome: Inferred<T> | Elsewhere): Inferred<T> {
   if ("beganWith" in outcome) throw new Error("a request that has its place was sent elsewhere");
   return outcome;
-}
-
-/** As long as a stream is open, so is its sequence. */
-const STREAM_SEQUENCES: SequencesConfig = { idleTimeoutMs: Number.POSITIVE_INFINITY, maxCount: 1 };
-
-interface StreamedModel {
-  readonly handle: ServableHandle;
-  readonly states: SequenceStates;
-  hasStarted: boolean;
-}
-
-type AnswerIn = <T>(
-  handle: ServableHandle,
-  prepare: Prepare<T>,
-  context: InferContext,
-  place: Place,
-) => Promise<Inferred<T>>;
-
-/** The versions that answer a stream, and its own sequences. */
-class Stream implements InferStream {
-  readonly #acquire: InferPath["acquire"];
-  readonly #answer: AnswerIn;
-  readonly #models = new Map<string, StreamedModel>();
-
-  constructor(acquire: InferPath["acquire"], answer: AnswerIn) {
-    this.#acquire = acquire;
-    this.#answer = answer;
-  }
-
-  async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
-    const model = this.#modelOf(target);
-    const { handle, states } = model;
-    const position = { id: "stream", isStart: !model.hasStarted, isEnd: false };
-    const noting: Prepare<T> = (servable) => {
-      const prepared = prepare(servable);
-      // Only a request that can be read begins the sequence.
-      if (prepared.sequence === undefined) model.hasStarted = true;
-      return prepared;
-    };
-    return await this.#answer(handle, noting, context, { position, states });
-  }
-
-  lend(target: InferTarget): ServableHandle {
-    return this.#modelOf(target).handle;
-  }
-
-  #modelOf(target: InferTarget): StreamedModel {
-    const key = `${target.model} ${target.version ?? ""} ${target.label ?? ""}`;
-    let model = this.#models.get(key);
-    if (model === undefined) {
-      const states = new SequenceStates(STREAM_SEQUENCES, () => 0);
-      model = { handle: this.#acquire(target), states, hasStarted: false };
-      this.#models.set(key, model);
-    }
-    return model;
-  }
-
-  [Symbol.dispose](): void {
-    for (const { handle } of this.#models.values()) handle[Symbol.dispose]();
-    this.#models.clear();
-  }
 }

@@ -1,4 +1,5 @@
 import type { SequencesConfig } from "../../common/runtime-config.ts";
+import { orAborted } from "../core/or-aborted.ts";
 import type { ServableId } from "../core/servable.ts";
 import type { Tensor } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
@@ -12,6 +13,8 @@ interface Sequence {
   usedAtMs: number;
   /** Requests that use the state or wait for it. */
   users: number;
+  /** Its last request has arrived: none can join it any more. */
+  isEnding: boolean;
   /** Settles when the requests before the next one have ended. */
   tail: Promise<void>;
 }
@@ -47,41 +50,43 @@ export class SequenceStates {
   /** The version that a running sequence has to be answered by; undefined for one that starts now, or that is unknown. */
   versionOf({ id, isStart }: SequencePosition): number | undefined {
     this.forgetIdle();
-    return isStart ? undefined : this.#sequences.get(id)?.version;
+    return isStart ? undefined : this.#running(id)?.version;
   }
 
   /**
-   * Waits for the requests before this one, and takes the turn. Throws ServingError: InvalidArgument for a sequence that
-   * is not known and does not start now, ResourceExhausted if there are too many; or the reason of `signal`.
+   * Waits for the requests before this one, and takes the turn. A sequence ends for those behind its last request when
+   * that arrives, not when it is answered. Throws ServingError: InvalidArgument for a sequence that is not known and does
+   * not start now, ResourceExhausted if there are too many; or the reason of `signal`.
    */
   async take(position: SequencePosition, servable: ServableId, signal: AbortSignal): Promise<SequenceTurn> {
     const sequence = this.#find(position, servable);
     sequence.users++;
+    sequence.isEnding = position.isEnd;
     const before = sequence.tail;
     const turn = Promise.withResolvers<void>();
     sequence.tail = before.then(() => turn.promise);
+    let isDone = false;
     const end = (): void => {
       sequence.users--;
       sequence.usedAtMs = this.#now();
       turn.resolve();
+      // A last request that has failed can be repeated.
+      if (position.isEnd) sequence.isEnding = isDone;
+      this.#settle(position.id, sequence);
     };
     try {
       await orAborted(before, signal);
     } catch (error) {
       end();
-      // As any that was used, so that those behind it, which were not, can be forgotten.
-      this.#settle({ ...position, isEnd: false }, sequence);
       throw error;
     }
     return {
       tensors: position.isStart ? new Map() : sequence.tensors,
       keep: (tensors) => {
         sequence.tensors = tensors;
+        isDone = true;
       },
-      [Symbol.dispose]: () => {
-        end();
-        this.#settle(position, sequence);
-      },
+      [Symbol.dispose]: end,
     };
   }
 
@@ -107,14 +112,15 @@ export class SequenceStates {
 
   #find({ id, isStart }: SequencePosition, { name, version }: ServableId): Sequence {
     this.forgetIdle();
-    const known = this.#sequences.get(id);
     if (!isStart) {
-      if (known !== undefined && known.version === version) return known;
+      const running = this.#running(id);
+      if (running !== undefined && running.version === version) return running;
       throw new ServingError(
         "InvalidArgument",
         `sequence: expected one of model "${name}" that this replica knows, or sequence_start, got an id that it does not know (it may have been idle for more than ${this.#config.idleTimeoutMs / 1000} s)`,
       );
     }
+    const known = this.#sequences.get(id);
     if (known === undefined && this.#sequences.size >= this.#config.maxCount) {
       throw new ServingError(
         "ResourceExhausted",
@@ -123,29 +129,22 @@ export class SequenceStates {
     }
     // Starts anew, behind what is still asked of the old one.
     const tail = known?.tail ?? Promise.resolve();
-    const sequence: Sequence = { version, tensors: new Map(), usedAtMs: this.#now(), users: 0, tail };
+    const sequence: Sequence = { version, tensors: new Map(), usedAtMs: this.#now(), users: 0, isEnding: false, tail };
     this.#sequences.delete(id);
     this.#sequences.set(id, sequence);
     return sequence;
   }
 
-  #settle({ id, isEnd }: SequencePosition, sequence: Sequence): void {
+  #running(id: string): Sequence | undefined {
+    const known = this.#sequences.get(id);
+    return known?.isEnding === false ? known : undefined;
+  }
+
+  /** A request of the sequence has ended. */
+  #settle(id: string, sequence: Sequence): void {
     if (this.#sequences.get(id) !== sequence) return;
     this.#sequences.delete(id);
     // To the end of the line of those that are idle, unless it is over.
-    if (!isEnd || sequence.users > 0) this.#sequences.set(id, sequence);
-  }
-}
-
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    aborted.promise.catch(() => undefined);
+    if (!sequence.isEnding || sequence.users > 0) this.#sequences.set(id, sequence);
   }
 }

@@ -1,9 +1,13 @@
+import type { KeyObject } from "node:crypto";
 import type { Logger } from "../../common/logger.ts";
 import type { FetchedVersion } from "../core/repository.ts";
+import { checkManifest } from "./checked-manifest.ts";
 import type { VersionRecord } from "./journal.ts";
 import { localDiskFailure } from "./local-disk.ts";
 import type { ModelDirectory } from "./model-directory.ts";
+import { StorageFailure } from "./storage-failure.ts";
 import type { VersionFile, VersionPlan } from "./version-listing.ts";
+import type { VersionManifest } from "./version-manifest.ts";
 
 /** Name of every version's model on the local disk. Companions keep theirs: the model refers to them by name. */
 export const MODEL_FILE = "model.onnx";
@@ -13,22 +17,25 @@ export interface FetchedVersions {
   readonly directory: ModelDirectory;
   /** What the model file must have, in hexadecimal. */
   readonly expectedSha256: string | undefined;
+  /** Whose signature the version's manifest must have; undefined for none. */
+  readonly publicKey: KeyObject | undefined;
   readonly logger: Logger | undefined;
 }
 
 /**
- * A version that was fetched earlier, if it is complete, undamaged and the one that storage.verify.sha256 wants; the
- * storage is not asked. Throws StorageFailure, or the signal's reason.
+ * A version that was fetched earlier, if it is complete, undamaged and what storage.verify wants; the storage is not asked. Throws StorageFailure, or the signal's reason.
  */
 export async function findComplete(
   version: number,
-  { directory, expectedSha256 }: FetchedVersions,
+  { directory, expectedSha256, publicKey }: FetchedVersions,
   signal: AbortSignal,
 ): Promise<FetchedVersion | undefined> {
   try {
     const complete = await directory.readComplete(version, signal);
-    if (complete === undefined || expectedSha256 === undefined || complete.digest === `sha256:${expectedSha256}`)
-      return complete;
+    if (complete === undefined) return undefined;
+    const isWanted = expectedSha256 === undefined || complete.digest === `sha256:${expectedSha256}`;
+    const isTrusted = publicKey === undefined || isSigned(await directory.readRecord(version), publicKey);
+    if (isWanted && isTrusted) return complete;
     // The storage may have what is wanted by now.
     await directory.removeVersion(version);
     return undefined;
@@ -66,11 +73,36 @@ export function localFilesOf({ model, companions }: VersionPlan): readonly Local
   return [{ file: model, name: MODEL_FILE }, ...companions.map((file) => ({ file, name: file.name }))];
 }
 
+/** Whether a version on the disk consists of what its manifest says, and the manifest is signed with this key's private part. */
+function isSigned(record: VersionRecord | undefined, publicKey: KeyObject): boolean {
+  if (record?.manifest === undefined) return false;
+  const { base64, signature } = record.manifest;
+  const stored = {
+    bytes: Buffer.from(base64, "base64"),
+    signature: signature === undefined ? undefined : Buffer.from(signature, "base64"),
+  };
+  let manifest: VersionManifest;
+  try {
+    // The folder's number was checked when the version was fetched.
+    manifest = checkManifest(stored, { version: undefined, publicKey, place: "" });
+  } catch (error) {
+    if (error instanceof StorageFailure) return false;
+    throw error;
+  }
+  const isSame = ({ name, sha256 }: VersionManifest["files"][number]): boolean => {
+    const local = name === manifest.model ? MODEL_FILE : name;
+    return record.files.some((file) => file.name === local && file.sha256 === sha256);
+  };
+  return manifest.files.length === record.files.length && manifest.files.every(isSame);
+}
+
 /** Whether these are the files of which the version was made, as far as the storage tells. */
 function isRecordOf({ files: records }: VersionRecord, files: readonly LocalFile[]): boolean {
   const isSame = ({ file, name }: LocalFile): boolean => {
     const record = records.find((candidate) => candidate.name === name);
     if (record === undefined) return false;
+    // A digest that is known says all; the same content may have been uploaded again.
+    if (file.sha256 !== undefined) return file.sha256 === record.sha256;
     const hasSameSize = file.sizeBytes === undefined || file.sizeBytes === record.sizeBytes;
     return hasSameSize && (file.etag === undefined || file.etag === record.etag);
   };

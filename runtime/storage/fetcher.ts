@@ -124,12 +124,13 @@ class VersionFetch {
         });
       });
       doneBytes += fetched.sizeBytes;
+      this.#checkManifest(file, fetched);
       if (name === MODEL_FILE) this.#checkDigest(fetched);
       const { sizeBytes, sha256, state } = fetched;
       records.push({ name, sizeBytes, sha256, ...(state.etag !== undefined && { etag: state.etag }) });
     }
     onStep?.("verified");
-    await this.#partial.publish({ formatVersion: 1, files: records });
+    await this.#partial.publish({ formatVersion: 1, files: records, ...manifestRecord(this.#plan) });
     onStep?.("published");
     progress({ bytesDone: doneBytes, bytesTotal: doneBytes });
     const [first] = records;
@@ -202,6 +203,17 @@ class VersionFetch {
     return fetched;
   }
 
+  #checkManifest({ name, sha256: expected }: VersionFile, { sha256, resumed }: DownloadedFile): void {
+    if (expected === undefined || expected === sha256) return;
+    const place = this.#context.store.describe(this.#source.key(name));
+    throw new StorageFailure(
+      "ChecksumMismatch",
+      `${place} has SHA-256 ${sha256}, and the version's manifest says ${expected}`,
+      // What an earlier process had brought may be at fault.
+      { transient: resumed },
+    );
+  }
+
   #checkDigest({ sha256, resumed }: DownloadedFile): void {
     const expected = this.#context.expectedSha256;
     if (expected === undefined || expected === sha256) return;
@@ -231,6 +243,14 @@ class VersionFetch {
 
 function stateOf({ etag, sizeBytes, checksums, durableBytes }: PartialFileState): DownloadState {
   return { etag, sizeBytes, checksums, durableBytes };
+}
+
+/** The manifest as it is kept beside the version. */
+function manifestRecord({ manifest }: VersionPlan): Pick<VersionRecord, "manifest"> {
+  if (manifest === undefined) return {};
+  const base64 = Buffer.from(manifest.bytes).toString("base64");
+  const signature = manifest.signature && Buffer.from(manifest.signature).toString("base64");
+  return { manifest: { base64, ...(signature !== undefined && { signature }) } };
 }
 
 function sum(total: number | undefined, part: number | undefined): number | undefined {

@@ -34,7 +34,17 @@ const versionFile = z.strictObject({
   /** Its state in the storage when it was fetched, where the storage tells. */
   etag: z.string().optional(),
 });
-const versionRecord = z.strictObject({ formatVersion: z.literal(1), files: z.array(versionFile).min(1) });
+const versionManifest = z.strictObject({
+  base64: z.string(),
+  /** In base64. */
+  signature: z.string().optional(),
+});
+const versionRecord = z.strictObject({
+  formatVersion: z.literal(1),
+  files: z.array(versionFile).min(1),
+  /** By which the files were chosen and checked, so that a signature can be checked again, with whatever key. */
+  manifest: versionManifest.optional(),
+});
 /** What lies beside a complete version. The first file is the model. */
 export type VersionRecord = z.infer<typeof versionRecord>;
 

@@ -1,6 +1,6 @@
-import { readBounded } from "./read-bounded.ts";
 import type { ObjectStore, StoredEntry } from "./object-store.ts";
 import { withRetries, type RetryPolicy } from "./retry.ts";
+import { readSmallObject } from "./small-object.ts";
 import { StorageFailure } from "./storage-failure.ts";
 
 const FILE = "MLmodel";
@@ -23,12 +23,14 @@ export async function chooseLoggedModel(
 ): Promise<readonly StoredEntry[]> {
   if (!isLoggedByMlflow(entries) || entries.some(({ name }) => name === "model.onnx")) return entries;
   const key = folder === "" ? FILE : `${folder}/${FILE}`;
-  const read = (inner: AbortSignal): Promise<Buffer> => readBounded(store, key, MAX_FILE_BYTES, inner);
-  const text = (await withRetries(read, retry, store.describe(key), signal)).toString("utf8");
+  const read = (inner: AbortSignal): Promise<Uint8Array> => readSmallObject(store, key, MAX_FILE_BYTES, inner);
+  const bytes = await withRetries(read, retry, store.describe(key), signal);
+  if (bytes.length > MAX_FILE_BYTES)
+    throw new StorageFailure("StorageNotFound", `${store.describe(key)} is larger than ${MAX_FILE_BYTES} bytes`);
   // With its parser, which others do not need.
   const { onnxFileOf } = await import("./mlflow-model.ts");
   const place = store.describe(folder);
-  const model = onnxFileOf(text, place);
+  const model = onnxFileOf(Buffer.from(bytes).toString("utf8"), place);
   if (!entries.some(({ kind, name }) => kind === "file" && name === model && !name.includes("/")))
     throw new StorageFailure(
       "StorageNotFound",

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { join, resolve as resolvePath } from "node:path";
 import type { Environment } from "../../common/environment.ts";
 import type { Logger } from "../../common/logger.ts";
@@ -9,6 +10,7 @@ import { fetchVersion, type FetchContext, type FetchStep } from "./fetcher.ts";
 import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./download-policy.ts";
 import { createHttpClient, DEFAULT_HTTP_TIMEOUTS, type HttpTimeouts } from "./http-client.ts";
 import { openBasePath } from "./base-path.ts";
+import { KeyError, parsePublicKey } from "./manifest-signature.ts";
 import { modelFolderName, openModelDirectory } from "./model-directory.ts";
 import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
 import { locateVersions, versionSource, type BasePath, type RepositoryLayout } from "./repository-layout.ts";
@@ -78,11 +80,12 @@ export function createModelRepository(
     metadataHttp,
   });
   const isRemote = !/^(pvc|file):/.test(config.storageUri);
-  const expectedSha256 = config.storage.verify.sha256;
+  const verify = { expectedSha256: config.storage.verify.sha256, ...publicKeyOf(config) };
   /** As it was listed last. */
   let layout: RepositoryLayout | undefined;
   const requireBase = (): BasePath => {
     if (base instanceof StorageFailure) throw base;
+    if (verify.keyFailure !== undefined) throw verify.keyFailure;
     return base;
   };
 
@@ -99,16 +102,16 @@ export function createModelRepository(
       directory,
       diskFolder: modelDir,
       maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
-      expectedSha256,
+      ...verify,
       policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
       logger,
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     };
-    return await fetchVersion(versionSource(opened, known, version, retry), context, report, signal);
+    return await fetchVersion(versionSource(opened, known, version, { retry, ...verify }), context, report, signal);
   };
   /** What an earlier process of this container brought; asking a storage on this machine costs nothing. */
   const findKept = async (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
-    isRemote ? await findComplete(version, { directory, expectedSha256, logger }, signal) : undefined;
+    isRemote ? await findComplete(version, { directory, ...verify, logger }, signal) : undefined;
 
   return {
     listVersions: async (signal) => {
@@ -154,6 +157,23 @@ export function createModelRepository(
       await metadataHttp[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The key of storage.verify.publicKey, or why it is none: then nothing is served. */
+function publicKeyOf({ storage }: RepositoryConfig): {
+  readonly publicKey: KeyObject | undefined;
+  readonly keyFailure?: StorageFailure;
+} {
+  if (storage.verify.publicKey === undefined) return { publicKey: undefined };
+  try {
+    return { publicKey: parsePublicKey(storage.verify.publicKey) };
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    const failure = new StorageFailure("SignatureInvalid", `storage.verify.publicKey: ${error.message}`, {
+      cause: error,
+    });
+    return { publicKey: undefined, keyFailure: failure };
+  }
 }
 
 /** Whether a policy names its versions and all of them are there: then nothing in the storage could change the choice. */

@@ -1,4 +1,7 @@
+import type { KeyObject } from "node:crypto";
+import { checkManifest, planByManifest, readStoredManifest, unsignedFailure } from "./checked-manifest.ts";
 import type { VersionSource } from "./fetcher.ts";
+import { mapConcurrently } from "./map-concurrently.ts";
 import { chooseLoggedModel, isLoggedByMlflow } from "./mlflow-folder.ts";
 import type { ObjectStore, StoredEntry } from "./object-store.ts";
 import { withRetries, type RetryPolicy } from "./retry.ts";
@@ -6,6 +9,7 @@ import { StorageFailure } from "./storage-failure.ts";
 import {
   holdsModel,
   noModelFailure,
+  parseVersionName,
   planVersion,
   readVersionFolders,
   versionNotFound,
@@ -49,11 +53,12 @@ export async function locateVersions(
   }
   const entries = await list(base, key, false, retry, signal);
   const versions = readVersionFolders(entries);
-  const complete = await filterConcurrently(versions, async (version) =>
+  const isComplete = await mapConcurrently(versions, CONCURRENCY, async (version) =>
     entries.some(({ kind, name }) => kind === "unsafe" && name === String(version))
       ? true
       : holdsVersion(await list(base, join(key, String(version)), false, retry, signal)),
   );
+  const complete = versions.filter((_, index) => isComplete[index] === true);
   if (complete.length > 0) return { kind: "versions", versions: complete };
   if (holdsVersion(entries)) return { kind: "folder", versions: [1] };
   if (entries.length === 0 && !looksLikeFile && (await isFile(base, retry, signal))) return single;
@@ -62,16 +67,24 @@ export async function locateVersions(
   throw noModelFailure(store.describe(key), store.describe(join(key, "1/model.onnx")), entries);
 }
 
-/** A version, ready to be fetched. */
+/** How versions are listed and checked. */
+export interface VersionSourceOptions {
+  readonly retry: RetryPolicy;
+  /** Whose signature every version must have; undefined for none. */
+  readonly publicKey: KeyObject | undefined;
+}
+
+/** A version, ready to be fetched: what its manifest says, or, without one, what its folder holds. */
 export function versionSource(
   base: BasePath,
   layout: RepositoryLayout,
   version: number,
-  retry: RetryPolicy,
+  { retry, publicKey }: VersionSourceOptions,
 ): VersionSource {
   const { store, key } = base;
   if (layout.kind === "file") {
     const plan = async (signal: AbortSignal): Promise<VersionPlan> => {
+      if (publicKey !== undefined) throw unsignedFailure(`${store.describe(key)} is a single file, without a manifest`);
       const info = await withRetries((inner) => store.head(key, inner), retry, store.describe(key), signal);
       if (info === undefined) throw versionNotFound([version], []);
       // A weak state cannot be asked for again, so nothing is pinned before the first byte.
@@ -80,14 +93,22 @@ export function versionSource(
     return { version, key: () => key, plan };
   }
   const folder = layout.kind === "folder" ? key : join(key, String(version));
-  return {
-    version,
-    key: (name) => join(folder, name),
-    plan: async (signal) => {
-      const entries = await list(base, folder, true, retry, signal);
-      return planVersion(await chooseLoggedModel(entries, { store, folder }, retry, signal), store.describe(folder));
-    },
+  const keyOf = (name: string): string => join(folder, name);
+  const place = store.describe(folder).replace(/\/$/, "");
+  // A folder that is served as version 1 may be the one of another number. A bucket's or claim's name is none.
+  const ownName = /[^/]\/([^/]+)$/.exec(place)?.[1] ?? "";
+  const folderVersion = layout.kind === "folder" ? parseVersionName(ownName) : version;
+  const plan = async (signal: AbortSignal): Promise<VersionPlan> => {
+    const entries = await list(base, folder, true, retry, signal);
+    const stored = await readStoredManifest(store, keyOf, entries, retry, signal);
+    if (stored === undefined) {
+      if (publicKey !== undefined) throw unsignedFailure(`${place} has no manifest`);
+      return planVersion(await chooseLoggedModel(entries, { store, folder }, retry, signal), place);
+    }
+    const manifest = checkManifest(stored, { version: folderVersion, publicKey, place });
+    return { ...planByManifest(manifest, entries, place), manifest: stored };
   };
+  return { version, key: keyOf, plan };
 }
 
 /** What MLflow logged counts whatever it is: the version's fetch says what is wrong. */
@@ -111,14 +132,4 @@ function list(
 
 function join(folder: string, name: string): string {
   return folder === "" ? name : name === "" ? folder : `${folder}/${name}`;
-}
-
-async function filterConcurrently<T>(items: readonly T[], keep: (item: T) => Promise<boolean>): Promise<T[]> {
-  const kept: boolean[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) kept[index] = await keep(items[index] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, items.length) }, work));
-  return items.filter((_, index) => kept[index] === true);
 }

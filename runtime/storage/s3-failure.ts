@@ -4,6 +4,9 @@ import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 /** With what the requests are signed. */
 export type S3Identity = "anonymous" | "accessKey" | "ambient";
 
+/** Who reads the messages: somebody who wrote an InferenceService, or who typed a command. */
+export type S3Audience = "replica" | "commandLine";
+
 /** What is known about the request that failed. */
 export interface S3RequestContext {
   readonly bucket: string;
@@ -13,7 +16,60 @@ export interface S3RequestContext {
   readonly endpoint: string | undefined;
   readonly region: string;
   readonly identity: S3Identity;
+  readonly audience: S3Audience;
 }
+
+/** What has another name, or another place, for each audience. */
+interface S3Words {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly identities: Readonly<Record<S3Identity, string>>;
+  readonly advice: Readonly<Record<S3Identity, string>>;
+  /** Where the keys are. */
+  readonly keys: string;
+  readonly noCredentials: string;
+  readonly ambient: string;
+}
+
+const WORDS: Readonly<Record<S3Audience, S3Words>> = {
+  replica: {
+    endpoint: "storage.endpoint",
+    region: "storage.region",
+    identities: {
+      anonymous: "without signing (storage.anonymous)",
+      accessKey: "with the access key of storage.secretRef",
+      ambient: "with the ambient identity of the replica's service account",
+    },
+    advice: {
+      anonymous: "the bucket is not public; name a Secret in storage.secretRef",
+      accessKey: "it needs the right to list the bucket (s3:ListBucket) and to read its objects (s3:GetObject)",
+      ambient: "it needs s3:ListBucket and s3:GetObject; or name a Secret in storage.secretRef",
+    },
+    keys: "AWS_ACCESS_KEY_ID of the Secret",
+    noCredentials:
+      "name a Secret in storage.secretRef, give the service account a cloud identity, " +
+      "or set storage.anonymous: true for a public bucket",
+    ambient: "the cloud identity of the replica's service account",
+  },
+  commandLine: {
+    endpoint: "--endpoint",
+    region: "--region",
+    identities: {
+      anonymous: "without signing",
+      accessKey: "with AWS_ACCESS_KEY_ID",
+      ambient: "with the identity that the AWS SDK found (a profile, or the machine's)",
+    },
+    advice: {
+      anonymous: "the bucket is not public",
+      accessKey: "it needs s3:ListBucket and s3:GetObject, and to publish s3:PutObject and s3:DeleteObject",
+      ambient: "it needs s3:ListBucket and s3:GetObject, and to publish s3:PutObject and s3:DeleteObject",
+    },
+    keys: "AWS_ACCESS_KEY_ID",
+    noCredentials:
+      "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; they are looked for where the AWS CLI looks for them",
+    ambient: "the identity that the AWS SDK found",
+  },
+};
 
 /** What of the SDK's error counts: the code of S3's answer, and its HTTP status if there was an answer. */
 interface S3Answer {
@@ -31,7 +87,7 @@ export function s3Failure(thrown: unknown, context: S3RequestContext): StorageFa
     if (failure !== undefined) return failure;
     return new StorageFailure(
       "StorageUnreachable",
-      `${server} does not answer as an S3 server: check storage.endpoint`,
+      `${server} does not answer as an S3 server: check ${WORDS[context.audience].endpoint}`,
       {
         cause: thrown,
       },
@@ -44,6 +100,14 @@ export function s3Failure(thrown: unknown, context: S3RequestContext): StorageFa
   );
 }
 
+/** The same for what is worth another try although it does not look like it. */
+export function transientFailure(thrown: unknown, context: S3RequestContext): StorageFailure {
+  return new StorageFailure("StorageUnreachable", s3Failure(thrown, context).message, {
+    cause: thrown,
+    transient: true,
+  });
+}
+
 /** Whether S3 says that there is no such object. A missing bucket has another name, except in the answer to HEAD. */
 export function isNoSuchKey(thrown: unknown): boolean {
   const { name, status } = readAnswer(thrown);
@@ -54,6 +118,29 @@ export function isNoSuchKey(thrown: unknown): boolean {
 export function isChanged(thrown: unknown): boolean {
   const { name, status } = readAnswer(thrown);
   return status === 412 || status === 416 || name === "PreconditionFailed" || name === "InvalidRange";
+}
+
+/** Whether S3 says that a file is there, which was to be written only if there is none. */
+export function isConditionRefused(thrown: unknown): boolean {
+  const { name, status } = readAnswer(thrown);
+  return status === 412 || name === "PreconditionFailed";
+}
+
+/** Whether S3 says that somebody else writes the same file right now, so that who wins is not known yet. */
+export function isConflict(thrown: unknown): boolean {
+  const { name, status } = readAnswer(thrown);
+  return status === 409 && name === "ConditionalRequestConflict";
+}
+
+/** Whether S3 says that a multipart upload is over, one way or the other. */
+export function isNoSuchUpload(thrown: unknown): boolean {
+  return readAnswer(thrown).name === "NoSuchUpload";
+}
+
+/** Whether the server says that it does not have what was asked for, such as conditional writes. */
+export function isUnknownToServer(thrown: unknown): boolean {
+  const { name, status } = readAnswer(thrown);
+  return status === 501 || name === "NotImplemented";
 }
 
 function readAnswer(thrown: unknown): S3Answer {
@@ -81,41 +168,30 @@ function notFound(
   return undefined;
 }
 
-const IDENTITIES: Readonly<Record<S3Identity, string>> = {
-  anonymous: "without signing (storage.anonymous)",
-  accessKey: "with the access key of storage.secretRef",
-  ambient: "with the ambient identity of the replica's service account",
-};
-
 function denied({ name, status }: S3Answer, context: S3RequestContext, cause: unknown): StorageFailure | undefined {
   if (status !== 401 && status !== 403 && !DENIALS.has(name)) return undefined;
   // The answer to HEAD has no body, and the SDK makes up a name.
   const said = name === "" || name === "Unknown" || name === "UnknownError" || name === "403" ? "Forbidden" : name;
-  const advice = DENIALS.get(name) ?? ADVICE[context.identity];
+  const words = WORDS[context.audience];
+  const advice = DENIALS.get(name)?.(words) ?? words.advice[context.identity];
   return new StorageFailure(
     "StorageAccessDenied",
-    `access to ${context.place} was denied (${status} ${said}) ${IDENTITIES[context.identity]}: ${advice}`,
+    `access to ${context.place} was denied (${status} ${said}) ${words.identities[context.identity]}: ${advice}`,
     { cause },
   );
 }
 
-const ADVICE: Readonly<Record<S3Identity, string>> = {
-  anonymous: "the bucket is not public; name a Secret in storage.secretRef",
-  accessKey: "it needs the right to list the bucket (s3:ListBucket) and to read its objects (s3:GetObject)",
-  ambient: "it needs s3:ListBucket and s3:GetObject; or name a Secret in storage.secretRef",
-};
-
 /** Codes with which S3 refuses whoever asks, and what helps. */
-const DENIALS: ReadonlyMap<string, string> = new Map([
-  ["InvalidAccessKeyId", "the server does not know the access key; check AWS_ACCESS_KEY_ID of the Secret"],
-  ["XAdminUserNotFound", "the server does not know the access key; check AWS_ACCESS_KEY_ID of the Secret"],
-  ["SignatureDoesNotMatch", "the secret key does not belong to the access key; check AWS_SECRET_ACCESS_KEY"],
-  ["ExpiredToken", "the session has expired; renew AWS_SESSION_TOKEN and its keys"],
-  ["InvalidToken", "the session token is not valid; renew AWS_SESSION_TOKEN and its keys"],
-  ["TokenRefreshRequired", "the session has expired; renew AWS_SESSION_TOKEN and its keys"],
-  ["RequestTimeTooSkewed", "the clocks of the node and the storage differ too much"],
-  ["InvalidObjectState", "the object is archived; restore it first"],
-  ["AuthorizationHeaderMalformed", "the request was signed for another region; set storage.region"],
+const DENIALS: ReadonlyMap<string, (words: S3Words) => string> = new Map([
+  ["InvalidAccessKeyId", ({ keys }: S3Words) => `the server does not know the access key; check ${keys}`],
+  ["XAdminUserNotFound", ({ keys }: S3Words) => `the server does not know the access key; check ${keys}`],
+  ["SignatureDoesNotMatch", () => "the secret key does not belong to the access key; check AWS_SECRET_ACCESS_KEY"],
+  ["ExpiredToken", () => "the session has expired; renew AWS_SESSION_TOKEN and its keys"],
+  ["InvalidToken", () => "the session token is not valid; renew AWS_SESSION_TOKEN and its keys"],
+  ["TokenRefreshRequired", () => "the session has expired; renew AWS_SESSION_TOKEN and its keys"],
+  ["RequestTimeTooSkewed", () => "the clocks of this machine and the storage differ too much"],
+  ["InvalidObjectState", () => "the object is archived; restore it first"],
+  ["AuthorizationHeaderMalformed", ({ region }: S3Words) => `the request was signed for another region; set ${region}`],
 ]);
 
 function unusable(
@@ -127,7 +203,7 @@ function unusable(
   if (name === "PermanentRedirect" || (status >= 300 && status < 400))
     return new StorageFailure(
       "StorageUnreachable",
-      `bucket "${context.bucket}" is in another region than ${context.region}, or behind another endpoint: set storage.region`,
+      `bucket "${context.bucket}" is in another region than ${context.region}, or behind another endpoint: set ${WORDS[context.audience].region}`,
       { cause },
     );
   return new StorageFailure("StorageUnreachable", `${server} answered with status ${status} (${name})`, {
@@ -145,14 +221,13 @@ export function credentialsFailure(cause: unknown, context: S3RequestContext): S
       networkFailure(cause, "the service that issues the cloud identity's credentials") ??
       new StorageFailure(
         "StorageAccessDenied",
-        `no credentials for ${context.place}: the cloud identity of the replica's service account failed (${name})`,
+        `no credentials for ${context.place}: ${WORDS[context.audience].ambient} failed (${name})`,
         { cause },
       )
     );
   return new StorageFailure(
     "StorageAccessDenied",
-    `no credentials for ${context.place}: name a Secret in storage.secretRef, give the service account a cloud identity, ` +
-      "or set storage.anonymous: true for a public bucket",
+    `no credentials for ${context.place}: ${WORDS[context.audience].noCredentials}`,
     { cause },
   );
 }

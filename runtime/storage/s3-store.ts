@@ -1,8 +1,5 @@
 import { Readable } from "node:stream";
 import type * as S3Sdk from "@aws-sdk/client-s3";
-import type { Environment } from "../../common/environment.ts";
-import type { StorageOptions } from "../../common/runtime-config.ts";
-import type { HttpClient } from "./http-client.ts";
 import {
   refuseLongListing,
   type AnnouncedChecksum,
@@ -12,92 +9,15 @@ import {
   type StoredEntry,
 } from "./object-store.ts";
 import { checksumFromBase64 } from "./announced-checksum.ts";
-import { credentialsFailure, isChanged, isNoSuchKey, s3Failure, type S3RequestContext } from "./s3-failure.ts";
+import { connectToBucket, type S3StoreOptions } from "./s3-connection.ts";
+import { isChanged, isNoSuchKey, s3Failure } from "./s3-failure.ts";
 import { strongEtag } from "./etag.ts";
-import { createSdkRequestHandler } from "./s3-http-handler.ts";
 import { discardBody, explained, parseContentRange } from "./response-body.ts";
-import { redactUri } from "./storage-uri.ts";
-
-/** How to reach a bucket. */
-export interface S3StoreOptions {
-  readonly bucket: string;
-  readonly storage: Pick<StorageOptions, "endpoint" | "region" | "forcePathStyle" | "anonymous">;
-  /** Credentials, region and endpoint as the AWS SDKs name them. */
-  readonly environment: Environment;
-  /** Not disposed of by the store. */
-  readonly http: HttpClient;
-}
-
-/** The AWS SDK's module takes 130 ms to import: replicas that do not need it do not load it. */
-const importSdk = (): Promise<typeof S3Sdk> => import("@aws-sdk/client-s3");
 
 /** Opens a bucket of AWS or any S3-compatible server. Does no I/O yet. */
 export function createS3Store(options: S3StoreOptions): ObjectStore {
-  const { bucket, storage, environment } = options;
-  const endpoint = storage.endpoint ?? environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"];
-  const region = storage.region ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1";
-  const describe = (key: string): string => redactUri(`s3://${bucket}/${key}`);
-  const context = (key: string): S3RequestContext => ({
-    bucket,
-    place: describe(key),
-    endpoint: endpoint === undefined ? undefined : redactUri(endpoint.replace(/\/$/, "")),
-    region,
-    identity: storage.anonymous ? "anonymous" : environment["AWS_ACCESS_KEY_ID"] ? "accessKey" : "ambient",
-  });
-
-  let connected: Promise<{ sdk: typeof S3Sdk; client: S3Sdk.S3Client }> | undefined;
-  const connect = (): NonNullable<typeof connected> => (connected ??= connectOnce());
-  const connectOnce = async (): NonNullable<typeof connected> => {
-    const sdk = await importSdk();
-    const client = new sdk.S3Client({
-      region,
-      ...(endpoint === undefined ? {} : { endpoint }),
-      forcePathStyle: storage.forcePathStyle ?? endpoint !== undefined,
-      followRegionRedirects: endpoint === undefined,
-      // Who calls retries: there is one place that knows how much time is left.
-      maxAttempts: 1,
-      requestHandler: createSdkRequestHandler(options.http),
-      // The SDK cannot check a body that comes in several parts; the fetcher checks the whole.
-      responseChecksumValidation: "WHEN_REQUIRED",
-      // Without credentials of some sort the SDK would look for ambient ones before it lets the signer do nothing.
-      ...(storage.anonymous
-        ? {
-            signer: { sign: (request) => Promise.resolve(request) },
-            credentials: { accessKeyId: "anonymous", secretAccessKey: "anonymous" },
-          }
-        : {}),
-    });
-    client.middlewareStack.add(
-      (next) => (args) => {
-        if (hasHeaders(args.request)) args.request.headers["x-amz-checksum-mode"] = "ENABLED";
-        return next(args);
-      },
-      { step: "build", name: "announceChecksums" },
-    );
-    return { sdk, client };
-  };
-
-  /** Runs one request and says in our words why it failed. */
-  const attempt = async <T>(
-    key: string,
-    signal: AbortSignal,
-    run: (sdk: typeof S3Sdk, client: S3Sdk.S3Client) => Promise<T>,
-  ): Promise<T> => {
-    signal.throwIfAborted();
-    const { sdk, client } = await connect();
-    try {
-      await client.config.credentials();
-    } catch (error) {
-      signal.throwIfAborted();
-      throw credentialsFailure(error, context(key));
-    }
-    try {
-      return await run(sdk, client);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw s3Failure(error, context(key));
-    }
-  };
+  const connection = connectToBucket(options);
+  const { bucket, describe, context, attempt } = connection;
 
   return {
     describe,
@@ -188,9 +108,7 @@ export function createS3Store(options: S3StoreOptions): ObjectStore {
           [Symbol.asyncDispose]: () => discardBody(body),
         };
       }),
-    [Symbol.asyncDispose]: async () => {
-      if (connected !== undefined) (await connected).client.destroy();
-    },
+    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   };
 }
 
@@ -203,10 +121,6 @@ function announcedChecksums(answer: S3Sdk.GetObjectCommandOutput | S3Sdk.HeadObj
     checksumFromBase64("crc32c", answer.ChecksumCRC32C),
     checksumFromBase64("crc32", answer.ChecksumCRC32),
   ].filter((checksum) => checksum !== undefined);
-}
-
-function hasHeaders(request: unknown): request is { headers: Record<string, string> } {
-  return typeof request === "object" && request !== null && "headers" in request;
 }
 
 function decodeKey(key: string): string {

@@ -9,6 +9,8 @@ export type StorageFailureReason = Extract<
   | "StorageAccessDenied"
   | "StorageUnreachable"
   | "ChecksumMismatch"
+  | "ManifestInvalid"
+  | "SignatureInvalid"
   | "StorageFull"
   | "UnsafeModelFile"
   | "InternalError"

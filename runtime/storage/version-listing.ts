@@ -3,6 +3,7 @@ import type { VersionSelection } from "../core/repository.ts";
 import type { StoredEntry } from "./object-store.ts";
 import { relativeNameProblem } from "./relative-name.ts";
 import { StorageFailure } from "./storage-failure.ts";
+import { CLAIM_FILE, isOfManifest, MANIFEST_FILE, type StoredManifest } from "./version-manifest.ts";
 
 /** One file of a version. */
 export interface VersionFile {
@@ -10,6 +11,8 @@ export interface VersionFile {
   readonly name: string;
   readonly sizeBytes: number | undefined;
   readonly etag: string | undefined;
+  /** What it must have, in hexadecimal, where the version has a manifest. */
+  readonly sha256?: string;
 }
 
 /** What a version consists of. */
@@ -17,6 +20,8 @@ export interface VersionPlan {
   readonly model: VersionFile;
   /** What the model may refer to, such as external data. */
   readonly companions: readonly VersionFile[];
+  /** Where it comes from, if the version has one. */
+  readonly manifest?: StoredManifest;
 }
 
 const MAX_FILES = 1_000;
@@ -40,13 +45,22 @@ export function readVersionFolders(entries: readonly StoredEntry[]): readonly nu
   return versions.sort((a, b) => a - b);
 }
 
-/** Whether a folder holds a model, or something in the place of one. A version whose upload has begun may not yet. */
+/**
+ * Whether a folder holds a model, or something in the place of one. A version whose upload has begun may not yet; one
+ * that is being published does not before its manifest is there.
+ */
 export function holdsModel(entries: readonly StoredEntry[]): boolean {
+  if (isBeingPublished(entries)) return false;
   return entries.some(({ kind, name }) => kind !== "folder" && isModelName(name));
 }
 
+/** Whether somebody publishes a version in this folder, or was interrupted in it. */
+export function isBeingPublished(entries: readonly StoredEntry[]): boolean {
+  return entries.some(({ name }) => name === CLAIM_FILE) && !entries.some(({ name }) => name === MANIFEST_FILE);
+}
+
 /**
- * Decides which files of a version's folder belong to the version: `model.onnx`, or else the single `.onnx` file, and
+ * Decides which files of a version's folder belong to a version without manifest: `model.onnx`, or else the single `.onnx` file, and
  * all files that are neither models nor hidden (such as `..data`, where ConfigMap volumes keep what their links show).
  * `place` is the folder as messages show it. Throws StorageFailure: StorageNotFound without a single model,
  * UnsafeModelFile for links that lead out and names that do.
@@ -71,7 +85,9 @@ export function planVersion(entries: readonly StoredEntry[], place: string): Ver
       `${place} holds ${models.length} .onnx files and none is named model.onnx (${shown(models.map(({ name }) => name))}): ` +
         "keep one, or give the model that name",
     );
-  const companions = visible.filter(({ kind, name }) => kind !== "folder" && !name.endsWith(".onnx"));
+  const companions = visible.filter(
+    ({ kind, name }) => kind !== "folder" && !name.endsWith(".onnx") && !isOfManifest(name),
+  );
   if (companions.length >= MAX_FILES)
     throw new StorageFailure(
       "StorageNotFound",

@@ -2,7 +2,8 @@ import { status, type ServiceError } from "@grpc/grpc-js";
 import { expect, inject, test } from "vitest";
 import { callGrpcBytes, encodeMessage } from "./grpc-client.ts";
 import { callHttp } from "./http-client.ts";
-import { mutateBytes, randomNumbers } from "./random-requests.ts";
+import { mutateBytes } from "../fixtures/mutate-bytes.ts";
+import { randomNumbers } from "../fixtures/random-numbers.ts";
 
 const replica = { httpUrl: inject("httpUrl"), grpcAddress: inject("grpcAddress") };
 const MESSAGES = 10_000;

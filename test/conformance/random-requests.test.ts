@@ -1,6 +1,7 @@
 import { expect, inject, test } from "vitest";
 import { callHttp } from "./http-client.ts";
-import { randomNumbers, randomRequest, type RandomRequest } from "./random-requests.ts";
+import { randomNumbers } from "../fixtures/random-numbers.ts";
+import { randomRequest, type RandomRequest } from "./random-requests.ts";
 import { SEEDS } from "./random-seeds.ts";
 
 const url = inject("httpUrl");

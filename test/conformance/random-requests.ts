@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { mutateBytes } from "../fixtures/mutate-bytes.ts";
 
 /** A request over HTTP, to be sent as it is or with something wrong about it. */
 export interface SeedRequest {
@@ -15,48 +16,6 @@ export interface RandomRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
-
-/** Numbers from 0 to 2^32 - 1 that look random and are always the same (xorshift). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** What mutations insert: what the grammars are made of, what numbers overflow with, what breaks UTF-8. */
-const PIECES = [
-  ...Array.from('{}[]",:\\-+.eE0123456789\n\r;'),
-  '"x"',
-  "null",
-  "true",
-  "NaN",
-  "-Infinity",
-  "1e999",
-  "-0",
-  "[[",
-  "]]",
-  "99999999999999999999",
-  '"shape":',
-  '"inputs":',
-  '"instances":',
-  '"parameters":{"binary_data_size":4},',
-  '"parameters":{"sequence_id":7,"sequence_start":true},',
-  '{"b64":"AAAA"}',
-  "\\u0000",
-  "\\ud800",
-  "\u0000",
-  "é",
-  "😀",
-  '"__proto__":',
-  '"datatype":"INT8"',
-  '"datatype":"BYTES"',
-  '"data":[1],',
-  "[".repeat(100),
-].map((text) => Buffer.from(text));
 
 const MODELS = [
   "rows",
@@ -92,20 +51,6 @@ const HEADERS: Readonly<Record<string, readonly string[]>> = {
   expect: ["100-continue"],
 };
 const METHODS = ["GET", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
-
-/** A body with up to four pieces replaced, removed, inserted or repeated. */
-export function mutateBytes(body: Buffer, random: () => number): Buffer {
-  let bytes = body;
-  for (let count = 1 + (random() % 4); count > 0; count--) {
-    const at = random() % (bytes.length + 1);
-    const length = random() % 8;
-    const piece = PIECES[random() % PIECES.length] as Buffer;
-    const copied = bytes.subarray(random() % (bytes.length + 1)).subarray(0, random() % 40);
-    const middles = [piece, Buffer.of(random() & 0xff), copied, Buffer.of()];
-    bytes = Buffer.concat([bytes.subarray(0, at), middles[random() % 4] as Buffer, bytes.subarray(at + length)]);
-  }
-  return bytes;
-}
 
 /** A seed as it is, or with its body, headers, path or method made wrong, or several of them. */
 export function randomRequest(seeds: readonly SeedRequest[], random: () => number): RandomRequest {

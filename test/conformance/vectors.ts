@@ -1,4 +1,5 @@
 import type { Datatype, Tensor } from "../../runtime/core/tensor.ts";
+import { SAMPLE_DATA } from "../fixtures/tensor-samples.ts";
 import { ALL_DATATYPES, identityName } from "./models.ts";
 
 /** A request whose answer must be its inputs, under other names. */
@@ -14,18 +15,8 @@ export interface Vector {
 
 /** Elements of each datatype: the extremes, and what is easily lost on the way. */
 const ELEMENTS: { readonly [D in Datatype]: Extract<Tensor, { datatype: D }>["data"] } = {
-  BOOL: Uint8Array.of(1, 0, 0, 1, 1, 0),
-  UINT8: Uint8Array.of(0, 1, 127, 128, 254, 255),
-  UINT16: Uint16Array.of(0, 1, 32_767, 32_768, 65_534, 65_535),
-  UINT32: Uint32Array.of(0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1),
-  UINT64: BigUint64Array.of(0n, 1n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n),
-  INT8: Int8Array.of(-128, -1, 0, 1, 126, 127),
-  INT16: Int16Array.of(-32_768, -1, 0, 1, 32_766, 32_767),
-  INT32: Int32Array.of(-(2 ** 31), -1, 0, 1, 2 ** 31 - 2, 2 ** 31 - 1),
-  INT64: BigInt64Array.of(-(2n ** 63n), -(2n ** 53n) - 1n, 0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n),
-  FP16: Uint16Array.of(0xfbff, 0x8000, 0x2e66, 0x3555, 0x0001, 0x7bff),
+  ...SAMPLE_DATA,
   FP32: Float32Array.of(-(2 - 2 ** -23) * 2 ** 127, -0, 0.1, 2 ** 24, 2 ** -149, 1.000_000_1),
-  FP64: Float64Array.of(-Number.MAX_VALUE, -0, 0.1, 2 ** 53, Number.MIN_VALUE, 0.1 + 0.2),
   BYTES: ["", "a", "grüße, κόσμε", '😀\n"\\', "{}[],:", "__proto__"],
 };
 

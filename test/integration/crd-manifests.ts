@@ -80,6 +80,17 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
   ["a container of Azure", { predictor: onnx("azblob://acme/models") }],
   ["a public bucket", { predictor: predictor({ storage: { anonymous: true } }) }],
   ["a digest", { predictor: predictor({ storage: { verify: { sha256: "0".repeat(64) } } }) }],
+  ...[
+    [
+      "PEM",
+      "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+    ],
+    ["base64", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="],
+    ["base64 of its bytes alone", "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="],
+  ].map(
+    ([form, publicKey]) =>
+      [`a key for signatures, in ${form}`, { predictor: predictor({ storage: { verify: { publicKey } } }) }] as const,
+  ),
   [
     "a digest and one version",
     {
@@ -330,6 +341,33 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     { predictor: predictor({ storage: { verify: { sha256: "ABC" } } }) },
     refused("predictor.model.storage.verify.sha256", "should match"),
   ],
+  ...[
+    ["nothing", ""],
+    ["something else", "trust me"],
+    ["a private one", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n"],
+    ["one for RSA", "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK==\n-----END PUBLIC KEY-----\n"],
+    ["two of them", "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="],
+  ].map(
+    ([words, publicKey]) =>
+      [
+        `a key for signatures that is ${words}`,
+        { predictor: predictor({ storage: { verify: { publicKey } } }) },
+        refused("predictor.model.storage.verify.publicKey", "should match"),
+      ] as const,
+  ),
+  ...["https://models.example.com/a.onnx", "s3://models/digits/1/model.onnx"].map(
+    (storageUri) =>
+      [
+        `a key for signatures with a single file: ${storageUri}`,
+        {
+          predictor: predictor({
+            storageUri,
+            storage: { verify: { publicKey: "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=" } },
+          }),
+        },
+        refused("predictor.model.storage", "checked against the manifest in a version's folder"),
+      ] as const,
+  ),
   ...[{ all: {} }, { latest: { count: 2 } }, { specific: { versions: [1, 2] } }].map(
     (versionPolicy) =>
       [

@@ -5,7 +5,7 @@ import { rawBytesOf } from "../../runtime/protocol/v2/raw-tensor.ts";
 import type { Tensor } from "../../runtime/core/tensor.ts";
 import { ModelInferRequest, ModelInferResponse } from "../../runtime/grpc/proto/inference.gen.ts";
 import { decodeMessage, encodeMessage } from "../../runtime/grpc/wire/message-codec.ts";
-import { SAMPLE_DATA } from "../unit/runtime/protocol/tensor-samples.ts";
+import { SAMPLE_DATA } from "../fixtures/tensor-samples.ts";
 import { echoModels, framed, GrpcClient, RawHttp2, ROWS, rowsRequest, startGrpcServer } from "./grpc-fixtures.ts";
 import { echo, eventually, type FakeModel } from "./http-fixtures.ts";
 

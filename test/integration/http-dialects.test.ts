@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DATATYPES, type Datatype, type Signature } from "../../runtime/core/tensor.ts";
-import { SAMPLE_ELEMENTS } from "../unit/runtime/protocol/tensor-samples.ts";
+import { SAMPLE_ELEMENTS } from "../fixtures/tensor-samples.ts";
 import { echo, RawClient, startServer, type FakeModel, type TestServer } from "./http-fixtures.ts";
 
 const ALL_DATATYPES = Object.keys(DATATYPES) as Datatype[];

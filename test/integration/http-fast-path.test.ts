@@ -62,6 +62,9 @@ async function compare(pieces: readonly Uint8Array[], answers = 1): Promise<Outc
 
 const bytes = (text: string): Buffer => Buffer.from(text, "latin1");
 const get = (path: string, lines = ""): Buffer => bytes(`GET ${path} HTTP/1.1\r\nHost: a\r\n${lines}\r\n`);
+/** The head of a request whose body comes later. */
+const postHead = (path: string, contentLength: number): Buffer =>
+  bytes(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${contentLength}\r\n\r\n`);
 const large = JSON.stringify({ input: Array.from({ length: 3_000 }, (_, index) => [index, 0.5]) });
 
 describe("both ways of reading lead to the same answer", () => {
@@ -240,4 +243,24 @@ describe("every answer tells where it comes from", () => {
     const refused = (await client.answer(2)).headers;
     expect([refused.get("x-lockstep-model-version"), refused.get("server-timing")]).toEqual(["2", undefined]);
   });
+});
+
+test.each([
+  ["without node's parser", true],
+  ["with node's parser", false],
+])("a request for a full queue, read %s, is refused before its body has come", async (_, usesFastPath) => {
+  let isFull = true;
+  const model = { name: "m", signature: SIGNATURE, isFull: () => isFull };
+  await using server = await startServer([model], { limits: { ...LIMITS, usesFastPath } });
+  using client = await RawClient.open(server.port);
+  client.write(postHead("/predict", BODY.length));
+  const answer = await client.answer();
+  expect(answer.status).toBe(429);
+  expect(answer.headers.get("retry-after")).toBe("1");
+  expect(answer.headers.get("connection")).toBe("keep-alive");
+  isFull = false;
+  client.write(BODY);
+  client.write(post("/predict", BODY));
+  expect((await client.answer(2)).status).toBe(200);
+  expect(server.servables.acquired).toBe(server.servables.disposed);
 });

@@ -41,6 +41,8 @@ export interface FakeModel {
   readonly name: string;
   readonly signature: Signature;
   readonly infer?: Infer;
+  /** Whether its queue is full. */
+  readonly isFull?: () => boolean;
   /** Versions that answer; the last is the active one. Default: 1. */
   readonly versions?: readonly number[];
   /** Versions that are to be served but are not loaded. */
@@ -58,6 +60,9 @@ function loadedModel(model: FakeModel): LoadedModel {
       outputs: await infer(inputs, outputs, signal),
       timing: { queueMs: 0, computeMs: 0, batchSize: 1 },
     }),
+    checkRoom: () => {
+      if (model.isFull?.() === true) throw new ServingError("ResourceExhausted", "requests: expected room, got none");
+    },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

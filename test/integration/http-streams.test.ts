@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
+import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { afterEach, beforeAll, afterAll, describe, expect, test } from "vitest";
 import type { InferenceEngine, LoadedModel } from "../../runtime/core/servable.ts";
 import type { Signature, Tensor } from "../../runtime/core/tensor.ts";
@@ -108,8 +108,10 @@ class Conversation implements Disposable {
     );
   }
 
-  send(text: string): void {
-    this.#socket.write(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+  send(piece: string | Buffer): void {
+    this.#socket.write(`${Buffer.byteLength(piece).toString(16)}\r\n`);
+    this.#socket.write(piece);
+    this.#socket.write("\r\n");
   }
 
   end(): void {
@@ -184,15 +186,45 @@ describe("a stream", () => {
     expect(await single.text()).toMatch(/^data: \{.*"id":"3".*\}\n\n$/);
   });
 
-  test("may be compressed", async () => {
-    await start();
-    const body = gzipSync(`${request(1, 1)}\n${request(2, 1)}`);
-    const items = await itemsOf(await post("/v2/models/m/infer_stream", body, { "content-encoding": "gzip" }));
-    expect(items.map(({ id }) => id)).toEqual(["1", "2"]);
-    const broken = await itemsOf(
-      await post("/v2/models/m/infer_stream", body.subarray(0, 20), { "content-encoding": "gzip" }),
-    );
-    expect(broken.at(-1)?.code).toBe("InvalidArgument");
+  describe.each([
+    ["gzip", "gzip", gzipSync],
+    ["zlib", "deflate", deflateSync],
+    ["bare deflate", "deflate", deflateRawSync],
+  ])("may be compressed: %s", (_name, coding, compress) => {
+    const body = compress(`${request(1, 1)}\n${request(2, 1)}`);
+    const headers = { "content-encoding": coding };
+
+    test("as a whole", async () => {
+      await start();
+      const items = await itemsOf(await post("/v2/models/m/infer_stream", body, headers));
+      expect(items.map(({ id }) => id)).toEqual(["1", "2"]);
+    });
+
+    test("and broken off", async () => {
+      await start();
+      for (const length of [1, 2, 20]) {
+        const broken = await itemsOf(await post("/v2/models/m/infer_stream", body.subarray(0, length), headers));
+        expect(broken.at(-1)?.code).toBe("InvalidArgument");
+      }
+    });
+
+    test("and byte by byte", async () => {
+      await start();
+      using client = new Conversation("/v2/models/m/infer_stream", [`Content-Encoding: ${coding}`]);
+      for (const byte of body) client.send(Buffer.of(byte));
+      client.end();
+      await eventually(() => client.hasEnded);
+      expect(client.received.match(/"id":"[12]"/g)).toEqual(['"id":"1"', '"id":"2"']);
+    });
+
+    test("and ended by a server that stops before anything came", async () => {
+      await start();
+      using client = new Conversation("/v2/models/m/infer_stream", [`Content-Encoding: ${coding}`]);
+      await eventually(() => client.received.includes("200 OK"));
+      await server?.http.close(0);
+      await eventually(() => client.hasEnded);
+      expect(client.received).toContain('"code":"Unavailable"');
+    });
   });
 
   test("is refused at once where it cannot be answered", async () => {
@@ -339,6 +371,15 @@ describe("a model that keeps a state", () => {
     expect(await ask(3, { sequence_id: 7, sequence_end: true })).toEqual([6]);
     expect(await ask(4, { sequence_id: 7 })).toBe(400);
     expect(await ask(4, { sequence_id: "caller-4711", sequence_start: true })).toEqual([4]);
+  });
+
+  test("lets no request into a sequence behind its last one, though all are on their way at once", async () => {
+    await start();
+    const [begin, last] = [{ sequence_start: true }, { sequence_end: true }];
+    const places = [begin, {}, last, {}, begin, {}, { ...begin, ...last }, last];
+    const lines = places.map((place) => chunk(1, { sequence_id: 7, ...place }));
+    const found = sums(await itemsOf(await post("/v2/models/counter/infer_stream", lines.join("\n"))));
+    expect(found).toEqual([1, 2, 3, "InvalidArgument", 1, 2, 1, "InvalidArgument"]);
   });
 });
 

@@ -43,6 +43,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   "predictor.model.storage.caBundle.configMapRef.name": ["our-ca"],
   "predictor.model.storage.caBundle.configMapRef.key": ["bundle.pem"],
   "predictor.model.storage.verify.sha256": ["0".repeat(64)],
+  "predictor.model.storage.verify.publicKey": ["Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="],
   "predictor.model.versionLabels": [{ stable: 3 }, { stable: 4, canary: 5 }, {}],
   "predictor.model.warmup.requests": [['{"inputs":[]}'], ["{}", "[]"], []],
   "predictor.model.state": [[{ input: "state", output: "stateN" }], [{ input: "h", output: "hn" }], []],

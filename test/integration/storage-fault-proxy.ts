@@ -13,6 +13,8 @@ export interface ProxyFault {
   readonly status?: number;
   /** Of that answer. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Passes the request on, and breaks the connection instead of passing the answer on. */
+  readonly loseAnswer?: boolean;
   /** Never answers. */
   readonly silent?: boolean;
   /** Changes a byte of the body. */
@@ -72,6 +74,10 @@ function forward(target: string, incoming: IncomingMessage, response: ServerResp
   outgoing.on("error", () => response.destroy());
   response.on("close", () => outgoing.destroy());
   outgoing.on("response", (answer) => {
+    if (fault.loseAnswer === true) {
+      answer.resume().once("end", () => response.destroy());
+      return;
+    }
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     response.flushHeaders();
     pass(answer, response, fault).catch(() => response.destroy());

@@ -29,13 +29,6 @@ test("every import keeps to the rules", () => {
   expect(importViolations(files, dependencies)).toEqual([]);
 });
 
-test("each side registers metrics in one file", () => {
-  const registering = sources()
-    .filter(({ text }) => importsOf(text).some(({ specifier, isType }) => specifier === "prom-client" && !isType))
-    .map(({ file }) => file.split("/")[0]);
-  expect(registering.length).toBe(new Set(registering).size);
-});
-
 test("the table of packages names nothing that is not installed", () => {
   const packages = Object.keys(DOORS).filter((name) => !name.startsWith("node:"));
   expect(packages.filter((name) => !dependencies.includes(name))).toEqual([]);

@@ -1,27 +1,25 @@
+import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
+import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
   answerEncodingOf,
   compressFrame,
-  decompress,
   encodingOf,
   sealFrame,
   type Encoding,
 } from "./compression.ts";
 import type { Deadline, DeadlineQueue } from "../../serving/deadline-queue.ts";
-import { MessageReader, type ReceivedMessage } from "./message-reader.ts";
+import { IncomingMessages } from "./incoming-messages.ts";
+import type { ReceivedMessage } from "./message-reader.ts";
 import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
-import { parseTimeout, requestIdFrom, statusOf, type Metadata } from "./metadata.ts";
+import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
-/** Timers of a longer time would go off at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** Messages of a stream that wait to be received; then nothing more is read. */
-const MAX_WAITING = 2;
 const CONTENT_TYPE = "application/grpc";
 const OK_TRAILERS = { "grpc-status": "0" };
 /** Of gRPC, nobody reads the date. */
@@ -53,7 +51,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #controller = new AbortController();
-  readonly #reader: MessageReader;
+  readonly #incoming: IncomingMessages;
   #onOver: ((code: RequestCode) => void) | undefined;
   /** Headers of the answer, as far as they are known. */
   readonly #answerHeaders: Record<string, string | number>;
@@ -61,20 +59,13 @@ export class GrpcCall implements StreamContext, StreamListener {
   #deadline: Deadline | undefined;
   /** The client's own limit, from the call's start. */
   #timeoutMs: number | undefined;
-  #encoding: Encoding | undefined;
   #answerEncoding: Encoding | undefined;
-  readonly #waiting: ReceivedMessage[] = [];
-  #onMessage: (() => void) | undefined;
   #onRoom: (() => void) | undefined;
-  /** When the message that is still coming began to; undefined while none is awaited. */
-  #receivingSinceMs: number | undefined = this.startMs;
-  #hasEnded = false;
   /** Whether a status was sent. */
   #isAnswered = false;
   #isOver = false;
   #code: RequestCode = "OK";
   #trailers: Record<string, string> = OK_TRAILERS;
-  #takenBytes = 0;
 
   constructor(host: CallHost, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: Method) {
     this.#host = host;
@@ -83,15 +74,22 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.method = method;
     this.requestId = requestIdFrom(headers["x-request-id"]);
     this.#answerHeaders = { ":status": 200, "content-type": CONTENT_TYPE, "x-request-id": this.requestId };
-    this.#reader = new MessageReader(method.maxMessageBytes ?? host.maxMessageBytes, host.budget);
+    this.#incoming = new IncomingMessages({
+      kind: method.kind,
+      stream,
+      maxMessageBytes: method.maxMessageBytes ?? host.maxMessageBytes,
+      budget: host.budget,
+      startMs: this.startMs,
+    });
   }
 
   /** Begins to read. */
   start(): void {
     listenTo(this.#stream, this);
     try {
-      this.#encoding = encodingOf(this.header("grpc-encoding"));
-      this.#answerEncoding = answerEncodingOf(this.#encoding, this.header("grpc-accept-encoding"));
+      const encoding = encodingOf(this.header("grpc-encoding"));
+      this.#incoming.setEncoding(encoding);
+      this.#answerEncoding = answerEncodingOf(encoding, this.header("grpc-accept-encoding"));
       this.#timeoutMs = parseTimeout(this.header("grpc-timeout"));
       if (this.#timeoutMs !== undefined) this.#setTimer(this.#timeoutMs);
     } catch (error) {
@@ -115,8 +113,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   take(sizeBytes: number): void {
-    this.#host.budget.take(sizeBytes);
-    this.#takenBytes += sizeBytes;
+    this.#incoming.take(sizeBytes);
   }
 
   onOver(listener: (code: RequestCode) => void): void {
@@ -125,7 +122,7 @@ export class GrpcCall implements StreamContext, StreamListener {
 
   /** For how long, in ms, a message has been on its way; 0 if none is. */
   receivingForMs(nowMs: number): number {
-    return this.#receivingSinceMs === undefined ? 0 : nowMs - this.#receivingSinceMs;
+    return this.#incoming.receivingForMs(nowMs);
   }
 
   /** The deadline has come. */
@@ -136,34 +133,22 @@ export class GrpcCall implements StreamContext, StreamListener {
   /** Ends the call with an error, unless its status was sent before. */
   abort(reason: ServingError): void {
     if (!this.#controller.signal.aborted) this.#controller.abort(reason);
-    this.#wake();
+    this.#incoming.wake();
     this.fail(reason);
   }
 
   /** The server stops: a stream is read no further, and ends when what was read is answered. */
   stop(): void {
     this.isStopping = true;
-    this.#wake();
+    this.#incoming.wake();
   }
 
-  async receive(): Promise<ReceivedMessage | undefined> {
-    for (;;) {
-      this.signal.throwIfAborted();
-      const message = this.#waiting.shift();
-      if (message !== undefined) {
-        if (this.#waiting.length < MAX_WAITING && this.#stream.isPaused()) this.#stream.resume();
-        return message.isCompressed ? await this.#decompress(message) : message;
-      }
-      if (this.#hasEnded || this.isStopping) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#onMessage = resolve;
-      });
-    }
+  receive(): Promise<ReceivedMessage | undefined> {
+    return this.#incoming.receive(this);
   }
 
-  release({ takenBytes }: ReceivedMessage): void {
-    this.#takenBytes -= takenBytes;
-    this.#host.budget.giveBack(takenBytes);
+  release(message: ReceivedMessage): void {
+    this.#incoming.release(message);
   }
 
   async send(frame: Buffer): Promise<void> {
@@ -200,20 +185,10 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#host.onSign(this);
     if (this.#isAnswered) return;
     try {
-      this.#reader.push(piece, (message) => {
-        this.#takenBytes += message.takenBytes;
-        if (this.method.kind === "unary" && this.#waiting.length > 0)
-          throw new ServingError("InvalidArgument", "messages: expected one, got more");
-        this.#waiting.push(message);
-      });
+      this.#incoming.push(piece);
     } catch (error) {
       this.fail(error);
-      return;
     }
-    if (this.method.kind === "unary") return;
-    this.#receivingSinceMs = this.#reader.isWithin ? (this.#receivingSinceMs ?? performance.now()) : undefined;
-    if (this.#waiting.length >= MAX_WAITING) this.#stream.pause();
-    this.#wake();
   }
 
   onDrain(): void {
@@ -227,29 +202,23 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   onEnd(): void {
-    this.#hasEnded = true;
-    this.#receivingSinceMs = undefined;
+    this.#incoming.end();
     if (this.#isAnswered) return;
-    if (this.#reader.isWithin) {
-      this.fail(new ServingError("InvalidArgument", "message: expected the whole of it, got a part"));
+    try {
+      this.#incoming.checkWhole();
+    } catch (error) {
+      this.fail(error);
       return;
     }
     if (this.method.kind === "unary") void this.#answerUnary(this.method.answer);
-    else this.#wake();
-  }
-
-  #wake(): void {
-    const wake = this.#onMessage;
-    this.#onMessage = undefined;
-    wake?.();
+    else this.#incoming.wake();
   }
 
   async #answerUnary(answer: Extract<Method, { kind: "unary" }>["answer"]): Promise<void> {
     try {
-      const [message] = this.#waiting;
-      if (message === undefined) throw new ServingError("InvalidArgument", "messages: expected one, got none");
+      const message = this.#incoming.only();
       this.#startClock();
-      const read = message.isCompressed ? await this.#decompress(message) : message;
+      const read = message.isCompressed ? await this.#incoming.decompress(message) : message;
       const frame = sealFrame(await answer(read, this));
       const encoded = this.#answerEncoding === undefined ? frame : await compressFrame(frame, this.#answerEncoding);
       if (this.#isAnswered || this.#isOver) return;
@@ -262,12 +231,10 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   async #runStream(run: Extract<Method, { kind: "stream" }>["run"]): Promise<void> {
-    // A stream may well be silent for long.
-    this.#receivingSinceMs = undefined;
     try {
       await run(this);
       if (this.#isAnswered || this.#isOver) return;
-      if (this.isStopping && !this.#hasEnded)
+      if (this.isStopping && !this.#incoming.hasEnded)
         throw new ServingError("Unavailable", "the server stops: go on with another stream, to another replica");
       this.#finish();
       this.#sendHeaders();
@@ -276,18 +243,6 @@ export class GrpcCall implements StreamContext, StreamListener {
     } catch (error) {
       this.fail(error);
     }
-  }
-
-  async #decompress(message: ReceivedMessage): Promise<ReceivedMessage> {
-    if (this.#encoding === undefined)
-      throw new ServingError("InvalidArgument", "message: expected grpc-encoding with a compressed one, got none");
-    const bytes = await decompress(
-      message.bytes,
-      this.#encoding,
-      this.method.maxMessageBytes ?? this.#host.maxMessageBytes,
-    );
-    this.take(bytes.length);
-    return { bytes, isCompressed: false, ownsMemory: false, takenBytes: message.takenBytes + bytes.length };
   }
 
   /** From now on the answer is awaited: no longer than the client does, and than the server lets anybody wait. */
@@ -322,7 +277,7 @@ export class GrpcCall implements StreamContext, StreamListener {
 
   /** The client need not send what nobody reads. */
   #stopReading(): void {
-    if (!this.#hasEnded) discardRest(this.#stream);
+    if (!this.#incoming.hasEnded) discardRest(this.#stream);
   }
 
   onClose(): void {
@@ -331,10 +286,8 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (!this.#isAnswered || (!this.#stream.writableFinished && this.#code === "OK")) this.#code = "Cancelled";
     if (!this.#controller.signal.aborted && this.#code !== "OK")
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
-    this.#wake();
     this.onDrain();
-    this.#reader.discard();
-    this.#host.budget.giveBack(this.#takenBytes);
+    this.#incoming.discard();
     this.#onOver?.(this.#code);
     this.#host.onEnd(this);
   }

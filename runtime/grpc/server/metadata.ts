@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { ERROR_CODES, ServingError } from "../../errors.ts";
 
 /** What clients send beside a message, and what they are told beside an answer. */
@@ -6,20 +5,10 @@ import { ERROR_CODES, ServingError } from "../../errors.ts";
 /** Metadata by lower-case name. */
 export type Metadata = Readonly<Record<string, string>>;
 
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 /** Longer messages are cut: they share the room for headers. */
 const LONGEST_MESSAGE = 1_024;
 /** Units of `grpc-timeout`, in ms. */
 const UNITS_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-
-/** Tells the ids of this process from those of others. */
-const idPrefix = randomBytes(9).toString("hex");
-let nextId = 0;
-
-/** The request's id: the client's own if it is one, else a new one. */
-export function requestIdFrom(given: unknown): string {
-  return typeof given === "string" && REQUEST_ID.test(given) ? given : `${idPrefix}-${(nextId++).toString(36)}`;
-}
 
 /** The value of `grpc-timeout` in ms; undefined if there is none. Throws ServingError (InvalidArgument). */
 export function parseTimeout(text: string | undefined): number | undefined {

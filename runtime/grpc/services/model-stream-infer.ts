@@ -1,11 +1,12 @@
 import { ServingError } from "../../errors.ts";
-import type { InferStream, InferTarget } from "../../serving/infer-path.ts";
+import type { InferTarget } from "../../serving/infer-path.ts";
+import type { InferStream } from "../../serving/infer-stream.ts";
+import { ItemSignal } from "../../serving/item-signal.ts";
 import { ModelStreamInferResponse } from "../proto/inference.gen.ts";
 import type { ReceivedMessage } from "../server/message-reader.ts";
 import type { Method, StreamContext } from "../server/method.ts";
 import { readInferRequestMessage } from "../tensors/infer-request-message.ts";
 import { InferenceRecord } from "./inference-record.ts";
-import { ItemSignal } from "./item-signal.ts";
 import { frameOf } from "./message-method.ts";
 import { prepareInfer, V2_GRPC } from "./model-infer.ts";
 import type { ServiceOptions } from "./service-options.ts";

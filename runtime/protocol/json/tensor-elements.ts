@@ -209,12 +209,8 @@ export const ELEMENT_READERS: { readonly [D in Datatype]: ElementReader } = {
   INT16: integerReader(-(2 ** 15), 2 ** 15 - 1),
   INT32: integerReader(-(2 ** 31), 2 ** 31 - 1),
   INT64: bigIntegerReader(-(2n ** 63n), 2n ** 63n - 1n),
-  FP16: floatReader((scanner) => toNarrow(scanner.number, BINARY16, () => scanner.numberText()), storeHalf),
-  FP32: floatReader(
-    (scanner) => toNarrow(scanner.number, BINARY32, () => scanner.numberText()),
-    storeFloat,
-    passFloats,
-  ),
+  FP16: floatReader((scanner) => toNarrow(scanner.number, BINARY16, scanner.bytes), storeHalf),
+  FP32: floatReader((scanner) => toNarrow(scanner.number, BINARY32, scanner.bytes), storeFloat, passFloats),
   FP64: floatReader((scanner) => toDouble(scanner.number, () => scanner.numberText()), storeFloat, passFloats),
   BYTES: readerOf(readString),
 };

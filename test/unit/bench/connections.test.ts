@@ -88,8 +88,12 @@ test("HTTP: a request whose connection breaks has failed, once", async () => {
 });
 
 test("HTTP: a server that is not there", async () => {
-  // Port 1 is nobody's.
-  await expect(Http1Connection.open(1, REQUEST, () => undefined)).rejects.toThrow(/ECONNREFUSED/);
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  await expect(Http1Connection.open(port, REQUEST, () => undefined)).rejects.toThrow(/ECONNREFUSED/);
 });
 
 test.each([

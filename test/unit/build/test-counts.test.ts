@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { closingLine, countTests, sum } from "../../../build/test-counts.ts";
+import { closingLine, countTests, failuresOf, sum } from "../../../build/test-counts.ts";
 
 const file = (status: string, ...tests: string[]) => ({
   status,
@@ -27,6 +27,28 @@ describe("the count of tests", () => {
 
   test("counts a test that did not end as not run", () => {
     expect(countTests(report(file("passed", "pending", "passed")), 0)).toEqual({ passed: 1, failed: 0, skipped: 1 });
+  });
+});
+
+describe("what failed", () => {
+  test("is told by the test's file and name, with the beginning of its error", () => {
+    const failed = { status: "failed", fullName: "a queue keeps order", failureMessages: ["expected 1, got 2\nat x"] };
+    const passed = { status: "passed", fullName: "a queue is empty", failureMessages: [] };
+    const failures = failuresOf({
+      testResults: [{ status: "failed", name: "test/queue.test.ts", message: "", assertionResults: [passed, failed] }],
+    });
+    expect(failures).toEqual(["test/queue.test.ts: a queue keeps order\n    expected 1, got 2\n    at x"]);
+  });
+
+  test("is a file, if that could not be loaded", () => {
+    const testResults = [
+      { status: "failed", name: "test/queue.test.ts", message: "no such module", assertionResults: [] },
+    ];
+    expect(failuresOf({ testResults })).toEqual(["test/queue.test.ts\n    no such module"]);
+  });
+
+  test("is nothing, if there is no report", () => {
+    expect(failuresOf(undefined)).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { InferenceService, Model, Predictor } from "../../../common/inferenceservice.gen.ts";
+import type { InferenceService, Model, ModelStorage, Predictor } from "../../../common/inferenceservice.gen.ts";
 import { modelNameOf, runtimeConfigInputOf, runtimeConfigOf } from "../../../common/runtime-config-of.ts";
 import { ConfigError, PROTOCOLS, parseRuntimeConfig } from "../../../common/runtime-config.ts";
 
@@ -94,6 +94,14 @@ describe("the configuration of an InferenceService's replicas", () => {
     // Names of Secrets and ConfigMaps are the operator's business; the replica gets their content.
     expect(JSON.stringify(config)).not.toMatch(/keys|ca\.crt/);
     expect(parseRuntimeConfig(JSON.parse(JSON.stringify(config)))).toEqual(config);
+  });
+
+  test("carries the key that versions must be signed with, and nothing for a verify that says nothing", () => {
+    const storageOf = (verify: NonNullable<ModelStorage["verify"]>) =>
+      runtimeConfigInputOf(isvc({ model: { ...MODEL, storage: { verify } } })).models[0]?.storage;
+    expect(storageOf({ publicKey: "KEY" })).toEqual({ verify: { publicKey: "KEY" } });
+    // Otherwise a release would restart replicas.
+    expect(storageOf({})).toEqual({});
   });
 
   test.each([

@@ -24,6 +24,18 @@ describe("a replica's variables", () => {
     expect(completeHttpLimits(httpLimitsOf(readRuntimeProcessConfig({})))).toEqual(completeHttpLimits());
   });
 
+  test.each([
+    ["LOCKSTEP_HEADERS_TIMEOUT_MS", "headersTimeoutMs"],
+    ["LOCKSTEP_RECEIVE_TIMEOUT_MS", "receiveTimeoutMs"],
+    ["LOCKSTEP_SEND_TIMEOUT_MS", "sendTimeoutMs"],
+    ["LOCKSTEP_STREAM_IDLE_TIMEOUT_MS", "streamIdleTimeoutMs"],
+    ["LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS", "keepAliveTimeoutMs"],
+  ] as const)("%s bounds how long the HTTP server waits", (variable, limit) => {
+    expect(httpLimitsOf(readRuntimeProcessConfig({ [variable]: "1234" }))[limit]).toBe(1_234);
+    for (const wrong of ["0", "1e12", "1.5", "soon"])
+      expect(() => readRuntimeProcessConfig({ [variable]: wrong })).toThrow(`${variable}: expected a whole number`);
+  });
+
   test("bound the bodies in memory, but never below the greatest single one", () => {
     const limits = (environment: Record<string, string>): number | undefined =>
       httpLimitsOf(readRuntimeProcessConfig({ LOCKSTEP_MAX_BODY_BYTES: "2000", ...environment })).maxBufferedBytes;

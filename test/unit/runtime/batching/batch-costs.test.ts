@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { HandOver } from "../../../../runtime/core/servable.ts";
 import { BatchCosts, batchSizes } from "../../../../runtime/batching/batch-costs.ts";
 
 /** What has been seen of runs whose time is `computeMs(rows)`. */
@@ -37,6 +38,20 @@ describe("the best size", () => {
     // As for a network of two layers: dear alone, level from 32 on.
     const rowMs: Record<number, number> = { 1: 0.1, 2: 0.06, 4: 0.04, 8: 0.03, 16: 0.022, 32: 0.0178, 64: 0.0175 };
     expect(learnt((rows) => rows * (rowMs[rows] ?? 1)).bestRows).toBe(32);
+  });
+
+  test("is one whose runs need not be handed over, if a row costs hardly more there", () => {
+    const mlp = (rows: number): number => 0.1 + rows * 0.018;
+    const bestWith = (handOver: HandOver | undefined): number => {
+      const costs = new BatchCosts(64);
+      for (const rows of batchSizes(64)) costs.observe({ rows, computeMs: mlp(rows) }, handOver);
+      return costs.bestRows;
+    };
+    expect(bestWith(undefined)).toBe(64);
+    expect(bestWith({ aboveMs: 1, costMs: 0.25 })).toBe(32);
+    expect(bestWith({ aboveMs: 10, costMs: 0.25 })).toBe(64);
+    // Far more rows at a time are worth the way.
+    expect(bestWith({ aboveMs: 0.1, costMs: 0.25 })).toBe(64);
   });
 
   test("follows costs that change, at once when they fall and not at the first outlier when they rise", () => {

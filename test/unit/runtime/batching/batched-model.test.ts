@@ -186,6 +186,23 @@ describe("the queue", () => {
     for (const each of [late, batch]) await expectAnswered(each);
   });
 
+  test("says that it has no room before there is a request, and why", async () => {
+    const { engine, model, turn, ask } = setUp({ maxQueue: 2 });
+    ask(0);
+    await turn();
+    ask(1);
+    model.checkRoom?.();
+    ask(2);
+    expect(() => model.checkRoom?.()).toThrow("requests: expected at most 2 waiting, got more");
+    model.checkRoom?.("batch");
+    engine.inFlight[0]?.finish();
+    await settle();
+    model.checkRoom?.();
+    engine.inFlight[0]?.finish();
+    await model[Symbol.asyncDispose]();
+    expect(() => model.checkRoom?.()).toThrow("the model is being unloaded");
+  });
+
   test("takes more than its bound while the engine is free", async () => {
     const { engine, ask } = setUp({ maxQueue: 1 });
     const asked = [ask(0), ask(1)];

@@ -47,13 +47,16 @@ class FakeRepository implements ModelRepository {
 
 /** An engine whose models answer, until the test says otherwise. */
 class FakeEngine implements InferenceEngine {
-  readonly loaded = new Map<string, { model: LoadedModel; observer: ModelObserver | undefined }>();
+  readonly loaded = new Map<
+    string,
+    Pick<LoadOptions, "id"> & { model: LoadedModel; observer: ModelObserver | undefined }
+  >();
   readonly disposed: string[] = [];
   readonly warmups: (readonly Tensor[])[] = [];
   loadError: Error | undefined;
   inferError: Error | undefined;
 
-  async load(file: string, _signal: AbortSignal, { observer }: LoadOptions = {}): Promise<LoadedModel> {
+  async load(file: string, _signal: AbortSignal, { id, observer }: LoadOptions = {}): Promise<LoadedModel> {
     if (this.loadError !== undefined) throw this.loadError;
     const model: LoadedModel = {
       signature: SIGNATURE,
@@ -65,7 +68,7 @@ class FakeEngine implements InferenceEngine {
       },
       [Symbol.asyncDispose]: async () => void this.disposed.push(file),
     };
-    this.loaded.set(file, { model, observer });
+    this.loaded.set(file, { ...(id !== undefined && { id }), model, observer });
     return model;
   }
 
@@ -143,6 +146,7 @@ describe("loading", () => {
     await settle();
     expect(kindsOf(events)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
     expect(engine.warmups).toEqual([[{ name: "input", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) }]]);
+    expect(engine.loaded.get("/models/1")?.id).toEqual({ name: "digits", version: 1 });
     expect(manager.isReady()).toBe(true);
     expect(manager.models()).toEqual([
       {

@@ -38,7 +38,7 @@ function setUp(): SetUp {
   const ran: number[] = [];
   const lane = new ServingLane({
     session,
-    policy: { maxRunMs: 1, maxBacklogMs: 2 },
+    policy: { maxRunMs: 1, maxBacklogMs: 2, handOverMs: 0.03 },
     heartbeat: undefined,
     ran: (run) => ran.push(Number(run.inputs[0]?.data[0])),
   });

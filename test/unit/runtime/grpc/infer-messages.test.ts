@@ -16,6 +16,7 @@ import type { Init } from "../../../../runtime/grpc/wire/message-type.ts";
 import type { InferRequest } from "../../../../runtime/protocol/infer-request.ts";
 import { rawBytesOf } from "../../../../runtime/protocol/v2/raw-tensor.ts";
 import { messageOf, outcomeOf } from "./proto-types.ts";
+import { runCount } from "../../../fixtures/run-count.ts";
 
 /** Tensors of every datatype. */
 function tensor(name: string): fc.Arbitrary<Tensor> {
@@ -120,7 +121,7 @@ describe("a ModelInferRequest", () => {
         fc.pre(inputs.every(({ datatype }) => datatype !== "FP16"));
         expect(read(requestBytes(inputs, "typed")).inputs.map((each) => each.tensor)).toEqual(inputs);
       }),
-      { numRuns: 2_000 },
+      { numRuns: runCount(2_000) },
     );
   });
 
@@ -143,7 +144,7 @@ describe("a ModelInferRequest", () => {
         expect(own.rawInputs.map((each) => new Uint8Array(each))).toEqual(message.rawInputContents);
         expect({ ...own.parameters }).toEqual(plainParameters(message.parameters));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runCount(1_000) },
     );
   });
 
@@ -155,7 +156,7 @@ describe("a ModelInferRequest", () => {
         for (const [at, value] of changes) bytes[at % bytes.length] = value;
         expect(["read", "InvalidArgument"]).toContain(outcomeOf(() => read(bytes)));
       }),
-      { numRuns: 5_000 },
+      { numRuns: runCount(5_000) },
     );
   });
 
@@ -284,7 +285,7 @@ describe("a ModelInferResponse", () => {
           expect(message).toEqual(expectedResponse(outputs, form, id ?? ""));
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runCount(2_000) },
     );
   });
 

@@ -6,10 +6,11 @@ import { TensorProto } from "../../../../runtime/grpc/proto/tensorflow.gen.ts";
 import { decodeMessage, encodeMessage } from "../../../../runtime/grpc/wire/message-codec.ts";
 import type { Field, MessageType } from "../../../../runtime/grpc/wire/message-type.ts";
 import { loadProtos, MESSAGE_TYPES, messageOf, outcomeOf } from "./proto-types.ts";
+import { runCount } from "../../../fixtures/run-count.ts";
 
 const protos = loadProtos();
 /** More than 10,000 messages in all. */
-const RUNS = 160;
+const RUNS = runCount(160);
 
 /** A message of ours in the form of protobufjs, which has texts for 64 bits and objects for maps. */
 function toOther(type: MessageType<object>, message: object): Record<string, unknown> {
@@ -99,7 +100,7 @@ describe("malformed messages", () => {
         for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
         expectReadOrRefused(type, bytes.subarray(0, bytes.length - (cut % 4)));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runCount(1_000) },
     );
   });
 
@@ -108,7 +109,7 @@ describe("malformed messages", () => {
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         expectReadOrRefused(ModelInferRequest, Buffer.from(bytes));
       }),
-      { numRuns: 2_000 },
+      { numRuns: runCount(2_000) },
     );
   });
 

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MessageReader, type ReceivedMessage } from "../../../../runtime/grpc/server/message-reader.ts";
 import { BodyBudget } from "../../../../runtime/serving/body-budget.ts";
+import { runCount } from "../../../fixtures/run-count.ts";
 
 const MAX_BYTES = 1_000_000;
 
@@ -30,7 +31,7 @@ describe("messages of a call", () => {
         expect(received.map((each) => new Uint8Array(each.bytes))).toEqual(sent);
         expect(received.map((each) => each.isCompressed)).toEqual(sent.map((_, index) => index % 2 === 1));
       }),
-      { numRuns: 1_000 },
+      { numRuns: runCount(1_000) },
     );
   });
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ServingError } from "../../../../runtime/errors.ts";
-import { encodeMessage, parseTimeout, requestIdFrom, statusOf } from "../../../../runtime/grpc/server/metadata.ts";
+import { encodeMessage, parseTimeout, statusOf } from "../../../../runtime/grpc/server/metadata.ts";
 
 describe("grpc-timeout", () => {
   test.each([
@@ -41,13 +41,6 @@ describe("grpc-message", () => {
     expect(encodeMessage("100 %")).toBe("100 %25");
     expect(encodeMessage("a".repeat(5_000)).length).toBeLessThan(1_100);
   });
-});
-
-test("a request's id is the client's if it is one, else a new one", () => {
-  expect(requestIdFrom("my-id")).toBe("my-id");
-  const made = [undefined, "", "with blank", "x".repeat(129), ["a"]].map(requestIdFrom);
-  expect(new Set(made).size).toBe(made.length);
-  expect(made.every((id) => /^[0-9a-f]{18}-[0-9a-z]+$/.test(id))).toBe(true);
 });
 
 test("an error's status has its code of gRPC, and tells when to try again", () => {

@@ -10,7 +10,7 @@ import { readPredictMessage, writePredictResponse } from "../../../../runtime/gr
 import { tensorOfProto } from "../../../../runtime/grpc/tensors/tensor-proto.ts";
 import { decodeMessage, encodeMessage } from "../../../../runtime/grpc/wire/message-codec.ts";
 import type { Init } from "../../../../runtime/grpc/wire/message-type.ts";
-import { SAMPLE_DATA } from "../protocol/tensor-samples.ts";
+import { SAMPLE_DATA } from "../../../fixtures/tensor-samples.ts";
 
 /** Bytes that were taken beyond the message. */
 let takenBytes = 0;

@@ -3,6 +3,8 @@ import type { Signature, Tensor, TensorData, TensorSpec } from "../../../../runt
 import type { ServableView } from "../../../../runtime/core/servable.ts";
 import { ServingError } from "../../../../runtime/errors.ts";
 import type { Dialect, PreparedRequest, WireAnswer } from "../../../../runtime/protocol/dialect.ts";
+import { mutateBytes } from "../../../fixtures/mutate-bytes.ts";
+import { randomNumbers } from "../../../fixtures/random-numbers.ts";
 
 /** A model for dialects, which never runs. */
 export function servableOf(signature: Signature, state: readonly StateBinding[] = []): ServableView {
@@ -66,75 +68,25 @@ export function zeroOutputs(outputs: readonly TensorSpec[]): Tensor[] {
   });
 }
 
-/** Numbers from 0 to 2^32 - 1 that look random and are always the same (xorshift). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** What mutations insert: what the grammars are made of, what numbers overflow with, what breaks UTF-8. */
-const PIECES = [
-  ...Array.from('{}[]",:\\-+.eE0123456789 \n\r;='),
-  '"x"',
-  "null",
-  "true",
-  "NaN",
-  "-Infinity",
-  "1e999",
-  "-0",
-  "[[",
-  "]]",
-  "99999999999999999999",
-  '"instances":',
-  '"inputs":',
-  '"outputs":',
-  '"columns":',
-  '"data":',
-  '"b64":',
-  '{"b64":"YQ=="}',
-  "\\u0000",
-  "\\ud800",
-  "\u0000",
-  "é",
-  "😀",
-  '"__proto__":',
-  "[".repeat(100),
-].map((text) => Buffer.from(text));
-
-function mutate(body: Buffer, random: () => number): Buffer {
-  let bytes = body;
-  for (let count = 1 + (random() % 4); count > 0; count--) {
-    const at = random() % (bytes.length + 1);
-    const length = random() % 8;
-    const piece = PIECES[random() % PIECES.length] as Buffer;
-    const copied = bytes.subarray(random() % bytes.length).subarray(0, random() % 40);
-    const middles = [piece, Buffer.of(random() & 0xff), copied, Buffer.of()];
-    bytes = Buffer.concat([bytes.subarray(0, at), middles[random() % 4] as Buffer, bytes.subarray(at + length)]);
-    if (bytes.length === 0) return body.subarray(0, 1);
-  }
-  return bytes;
-}
-
-/** How often each outcome came of `runs` mutations of the bodies; an error that is not ours is its own text. */
+/**
+ * How often each outcome came of `runs` mutations of the bodies; an error that is not ours is its own text, and so is
+ * what `checkAnswer` throws.
+ */
 export function fuzz(
   dialect: Dialect,
   requests: readonly { readonly body: string; readonly headers?: Headers }[],
   servable: ServableView,
   runs: number,
+  checkAnswer: (answer: WireAnswer) => void = () => undefined,
 ): Map<string, number> {
   const random = randomNumbers(20_261_122);
   const outputs = zeroOutputs(servable.signature.outputs);
   const counts = new Map<string, number>();
   for (let run = 0; run < runs; run++) {
     const { body, headers } = requests[run % requests.length] as (typeof requests)[number];
-    const mutated = mutate(Buffer.from(body), random);
+    const mutated = mutateBytes(Buffer.from(body), random);
     const outcome = outcomeOf(() => {
-      answerTo(dialect, { body: mutated, ...(headers !== undefined && { headers }) }, servable, outputs);
+      checkAnswer(answerTo(dialect, { body: mutated, ...(headers !== undefined && { headers }) }, servable, outputs));
     }, mutated);
     counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   }

@@ -75,6 +75,49 @@ describe("a sequence", () => {
     expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
   });
 
+  test("is over for those behind its last request, though that still waits for its answer", async () => {
+    const { states, step } = setUp();
+    const first = await states.take(at("a", { isStart: true }), ID, patience);
+    const last = step(at("a", { isEnd: true }));
+    await expect(step(at("a"))).rejects.toMatchObject({ code: "InvalidArgument" });
+    expect(states.versionOf(at("a"))).toBeUndefined();
+    const anew = step(at("a", { isStart: true }));
+    const behind = step(at("a"));
+    first.keep(stateOf(7));
+    first[Symbol.dispose]();
+    expect(await Promise.all([last, anew, behind])).toEqual([7, 0, 1]);
+    expect(states.size).toBe(1);
+  });
+
+  test("goes on when its last request fails or is given up, so that it can be repeated", async () => {
+    const { states, step } = setUp();
+    await step(at("a", { isStart: true }));
+    {
+      using _failed = await states.take(at("a", { isEnd: true }), ID, patience);
+    }
+    await expect(states.take(at("a", { isEnd: true }), ID, AbortSignal.abort(new Error("gone")))).rejects.toThrow(
+      "gone",
+    );
+    expect(await step(at("a"))).toBe(1);
+    expect(await step(at("a", { isEnd: true }))).toBe(2);
+    expect(states.size).toBe(0);
+  });
+
+  test("stays over when a request before its last one is given up", async () => {
+    const { states, step } = setUp();
+    const first = await states.take(at("a", { isStart: true }), ID, patience);
+    const client = new AbortController();
+    const waiting = states.take(at("a"), ID, client.signal);
+    const last = step(at("a", { isEnd: true }));
+    client.abort(new Error("gone"));
+    await expect(waiting).rejects.toThrow("gone");
+    await expect(step(at("a"))).rejects.toMatchObject({ code: "InvalidArgument" });
+    first.keep(stateOf(7));
+    first[Symbol.dispose]();
+    expect(await last).toBe(7);
+    expect(states.size).toBe(0);
+  });
+
   test("passes over a request that is given up while it waits", async () => {
     const { states, step } = setUp();
     const first = await states.take(at("a", { isStart: true }), ID, patience);
@@ -148,11 +191,13 @@ test("whatever the order of requests, each sees the state that the one before it
       const { states, step } = setUp();
       const model = new Map<string, number>();
       const expected: (number | "refused")[] = [];
-      // A sequence that ends behind waiting requests lives on for them: here all of them wait.
-      for (const { id, isStart } of requests) {
+      // All of them wait at once: each is in the sequence that its place among them says.
+      for (const { id, isStart, isEnd } of requests) {
         const state = isStart ? 0 : model.get(id);
         expected.push(state ?? "refused");
-        if (state !== undefined) model.set(id, state + 1);
+        if (state === undefined) continue;
+        if (isEnd) model.delete(id);
+        else model.set(id, state + 1);
       }
       const found = await Promise.all(requests.map((each) => step(each).catch(() => "refused" as const)));
       expect(found).toEqual(expected);

@@ -15,6 +15,7 @@ const context: S3RequestContext = {
   endpoint: "http://minio:9000",
   region: "eu-west-1",
   identity: "accessKey",
+  audience: "replica",
 };
 
 function answer(name: string, httpStatusCode: number): Error {
@@ -136,4 +137,19 @@ describe("an error of the network", () => {
   test("anything else is not explained", () => {
     expect(networkFailure(new TypeError("x"), "y")).toBeUndefined();
   });
+});
+
+test("whoever typed a command is told of its options and variables, not of an InferenceService", () => {
+  const typed = { ...context, audience: "commandLine" as const };
+  const messages = [
+    s3Failure(answer("AccessDenied", 403), typed),
+    s3Failure(answer("InvalidAccessKeyId", 403), { ...typed, identity: "ambient" }),
+    s3Failure(answer("AuthorizationHeaderMalformed", 400), typed),
+    s3Failure(answer("PermanentRedirect", 301), typed),
+    s3Failure(new Error("no XML"), typed),
+    credentialsFailure(Object.assign(new Error(""), { name: "CredentialsProviderError" }), typed),
+    credentialsFailure(new Error(""), typed),
+  ].map(({ message }) => message);
+  for (const message of messages) expect(message).not.toMatch(/storage\.|Secret |service account|replica/);
+  expect(messages.join("\n")).toMatch(/s3:PutObject[^]*--region[^]*--endpoint[^]*AWS_PROFILE/);
 });

@@ -129,6 +129,7 @@ export function contextIn(folder: string, store: ObjectStore, changes: Partial<F
     diskFolder: folder,
     maxBytes: 1_000_000,
     expectedSha256: undefined,
+    publicKey: undefined,
     policy: { ...DEFAULT_DOWNLOAD_POLICY, firstDelayMs: 0, checkpointBytes: 20 },
     logger: undefined,
     ...changes,

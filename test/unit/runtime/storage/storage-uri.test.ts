@@ -6,6 +6,7 @@ import {
   StorageUriError,
   type StorageUri,
 } from "../../../../runtime/storage/storage-uri.ts";
+import { runCount } from "../../../fixtures/run-count.ts";
 
 describe("parseStorageUri accepts", () => {
   test.each([
@@ -210,7 +211,7 @@ test("whatever the text, either a safe path comes out or a StorageUriError", () 
       // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
       expect(path).not.toMatch(/[\u0000-\u001f\\]/);
     }),
-    { numRuns: 2_000 },
+    { numRuns: runCount(2_000) },
   );
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { StoredEntry } from "../../../../runtime/storage/object-store.ts";
 import {
   holdsModel,
+  isBeingPublished,
   noModelFailure,
   parseVersionName,
   planVersion,
@@ -136,5 +137,24 @@ describe("selectVersions", () => {
     const many = Array.from({ length: 500 }, (_, i) => i + 1);
     const selection = selectVersions(many, { kind: "specific", versions: [501] });
     expect(selection.failure?.message).toMatch(/500, 499.*481, and 480 older ones$/);
+  });
+});
+
+describe("a version that is being published", () => {
+  const claim = file(".lockstep-push");
+
+  test("holds no model before its manifest is there", () => {
+    expect(isBeingPublished([claim, file("model.onnx")])).toBe(true);
+    expect(holdsModel([claim, file("model.onnx")])).toBe(false);
+    expect(holdsModel([claim, file("model.onnx"), file("lockstep.json")])).toBe(true);
+    expect(holdsModel([file("model.onnx")])).toBe(true);
+  });
+
+  test("has no part of its manifest among its files", () => {
+    const { model, companions } = planVersion(
+      [file("lockstep.json.sig"), file("lockstep.json"), file("model.onnx"), file("a/lockstep.json"), claim],
+      "here",
+    );
+    expect([model, ...companions].map(({ name }) => name)).toEqual(["model.onnx", "a/lockstep.json"]);
   });
 });

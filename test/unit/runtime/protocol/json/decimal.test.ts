@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { JsonScanner } from "../../../../../runtime/protocol/json/json-scanner.ts";
 import { scanTensorData } from "../../../../../runtime/protocol/json/tensor-data.ts";
 import type { Datatype } from "../../../../../runtime/core/tensor.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
 
 /** Reads a number twice: alone, and in an array, where another path may take it. */
 function read(text: string, datatype: Datatype): number | bigint | string {
@@ -136,7 +137,7 @@ describe("FP32", () => {
       fc.property(text, (decimal) => {
         expect(read(decimal, "FP32")).toBe(nearest(decimal, Math.fround, bitsOfSingle));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 
@@ -146,7 +147,7 @@ describe("FP32", () => {
       fc.property(texts, (decimal) => {
         expect(read(decimal, "FP32")).toBe(nearest(decimal, Math.fround, bitsOfSingle));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 });
@@ -177,7 +178,56 @@ describe("FP16", () => {
       fc.property(texts, (decimal) => {
         expect(read(decimal, "FP16")).toBe(bitsOfHalf(nearest(decimal, Math.f16round, bitsOfHalf)));
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
+    );
+  });
+});
+
+/** A number in one of the notations of JSON: `digits` x 10^`exponent`. */
+function notation(digits: string, exponent: number, form: "plain" | "scientific" | "exponent"): string {
+  if (form === "exponent") return `${digits}e${exponent}`;
+  if (form === "scientific") return `${digits[0]}.${digits.slice(1)}0E${exponent + digits.length - 1}`;
+  if (exponent >= 0) return `${digits}${"0".repeat(exponent)}.0`;
+  const padded = digits.padStart(1 - exponent, "0");
+  return `${padded.slice(0, exponent)}.${padded.slice(exponent)}`;
+}
+
+describe.each([
+  {
+    datatype: "FP32",
+    largest: 0x7f7fffff,
+    valueOf: (bits: number) => Buffer.from(Uint32Array.of(bits).buffer).readFloatLE(),
+  },
+  {
+    datatype: "FP16",
+    largest: 0x7bff,
+    valueOf: (bits: number) => new Float16Array(Uint16Array.of(bits).buffer)[0] as number,
+  },
+] as const)("midpoints of $datatype", ({ datatype, largest, valueOf }) => {
+  const storedAs = (bits: number): number => (datatype === "FP16" ? bits : valueOf(bits));
+  const beyond = `x: element 0: expected a number that ${datatype} can hold, got one beyond its range`;
+
+  test("of the whole range, in every notation, and the least bit beside them", () => {
+    const request = fc.record({
+      bits: fc.oneof(fc.integer({ min: 0, max: largest }), fc.constantFrom(0, 1, largest - 1, largest)),
+      // Behind the midpoint's last digit, or far behind it.
+      zeros: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 250 })),
+      side: fc.constantFrom(-1n, 0n, 1n),
+      form: fc.constantFrom("plain", "scientific", "exponent"),
+    });
+    fc.assert(
+      fc.property(request, ({ bits, zeros, side, form }) => {
+        const low = valueOf(bits);
+        const high = bits === largest ? 2 * low - valueOf(bits - 1) : valueOf(bits + 1);
+        const { numerator, denominator } = fractionOf((low + high) / 2);
+        // A denominator of 2^n becomes one of 10^n.
+        const decimals = denominator.toString(2).length - 1;
+        const digits = numerator * 5n ** BigInt(decimals) * 10n ** BigInt(zeros) + side;
+        const text = notation(digits.toString(), -decimals - zeros, form);
+        const isUp = side > 0n || (side === 0n && bits % 2 === 1);
+        expect(read(text, datatype)).toBe(isUp && bits === largest ? beyond : storedAs(isUp ? bits + 1 : bits));
+      }),
+      { numRuns: runCount(3_000) },
     );
   });
 });
@@ -192,7 +242,7 @@ test("FP64 is what JSON.parse makes of it", () => {
     fc.property(text, (decimal) => {
       expect(read(decimal.replace("e+", "e"), "FP64")).toBe(JSON.parse(decimal));
     }),
-    { numRuns: 3_000 },
+    { numRuns: runCount(3_000) },
   );
   expect(read("1e400", "FP64")).toBe("x: element 0: expected a number that FP64 can hold, got one beyond its range");
 });

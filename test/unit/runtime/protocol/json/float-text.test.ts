@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { JsonWriter } from "../../../../../runtime/protocol/json/json-writer.ts";
 import { writeFlat } from "../../../../../runtime/protocol/json/tensor-text.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
 
 /** The text between the brackets, for one value. */
 function textOf(datatype: "FP32" | "FP16", bits: number): string {
@@ -88,7 +89,7 @@ describe("the text of a narrow float is the shortest that reads as it", () => {
         fc.pre(Number.isFinite(value));
         expect(judge("FP32", bits)).toEqual({ reads: value, digits: fewestDigits("FP32", value) });
       }),
-      { numRuns: 3_000 },
+      { numRuns: runCount(3_000) },
     );
   });
 

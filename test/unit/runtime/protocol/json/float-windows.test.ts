@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { WINDOW_BYTES } from "../../../../../runtime/protocol/json/float-scan-code.ts";
 import { JsonScanner } from "../../../../../runtime/protocol/json/json-scanner.ts";
 import { scanTensorData } from "../../../../../runtime/protocol/json/tensor-data.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
 
 type FloatType = "FP32" | "FP64";
 const FLOAT_TYPES: readonly FloatType[] = ["FP32", "FP64"];
@@ -60,7 +61,7 @@ describe.each(FLOAT_TYPES)("many numbers at a time: %s", (datatype) => {
   test("give what they give one by one", () => {
     fc.assert(
       fc.property(manyNumbers, (text) => expectSame(text, datatype)),
-      { numRuns: 400 },
+      { numRuns: runCount(400) },
     );
   });
 
@@ -80,7 +81,7 @@ describe.each(FLOAT_TYPES)("many numbers at a time: %s", (datatype) => {
         const at = place % text.length;
         expectSame(`${text.slice(0, at)}${piece}${text.slice(at + removed)}`, datatype);
       }),
-      { numRuns: 800 },
+      { numRuns: runCount(800) },
     );
   });
 

@@ -7,6 +7,7 @@ import {
   type JsonValue,
 } from "../../../../../runtime/protocol/json/json-scanner.ts";
 import { ServingError } from "../../../../../runtime/errors.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
 
 /** What JSON.parse makes of the bytes; undefined where it refuses, or where we are stricter on purpose. */
 function reference(bytes: Uint8Array): { readonly value: unknown } | undefined {
@@ -116,7 +117,7 @@ describe("the scanner accepts what JSON.parse accepts", () => {
         const found = findings(Uint8Array.from(bytes));
         expect(found.ours).toEqual(found.reference);
       }),
-      { numRuns: 5_000 },
+      { numRuns: runCount(5_000) },
     );
   });
 
@@ -127,7 +128,7 @@ describe("the scanner accepts what JSON.parse accepts", () => {
         const found = findings(Buffer.from(text));
         expect(found.ours).toEqual(found.reference);
       }),
-      { numRuns: 5_000 },
+      { numRuns: runCount(5_000) },
     );
   });
 
@@ -154,7 +155,7 @@ describe("the scanner accepts what JSON.parse accepts", () => {
         const found = findings(Buffer.from(`"${pieces.join("")}"`));
         expect(found.ours).toEqual(found.reference);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runCount(1_000) },
     );
   });
 });

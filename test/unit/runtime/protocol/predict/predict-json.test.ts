@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DATATYPES, type Datatype, type Signature, type Tensor } from "../../../../../runtime/core/tensor.ts";
 import { readPredictRequest, writePrediction } from "../../../../../runtime/protocol/predict/predict-json.ts";
-import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../tensor-samples.ts";
+import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../../../../fixtures/tensor-samples.ts";
 
 function signature(datatype: Datatype, shape: readonly number[]): Signature {
   return {

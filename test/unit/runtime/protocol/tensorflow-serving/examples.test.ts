@@ -5,6 +5,9 @@ import {
   TENSORFLOW_REGRESS_DIALECT as REGRESS,
 } from "../../../../../runtime/protocol/tensorflow-serving/examples-dialects.ts";
 import { answerTo, fuzz, inputsOf, prepare, servableOf, textOf } from "../dialect-harness.ts";
+import { runCount } from "../../../../fixtures/run-count.ts";
+
+const RUNS = runCount(20_000);
 
 const CLASSIFIER: Signature = {
   inputs: [{ name: "input", datatype: "FP32", shape: [-1, 2] }],
@@ -179,8 +182,8 @@ test.each([
   ["classify", CLASSIFY, CLASSIFIER, '{"signature_name":"","context":{"c":3},"examples":[{"a":1.5},{"a":-2e3}]}'],
   ["regress", REGRESS, REGRESSOR, '{"examples":[{"age":1,"town":"x"},{"town":{"b64":"YQ=="},"age":9007199254740993}]}'],
 ])("whatever is sent is read or refused: %s", (_name, dialect, signature, body) => {
-  const counts = fuzz(dialect, [{ body }], servableOf(signature), 20_000);
+  const counts = fuzz(dialect, [{ body }], servableOf(signature), RUNS);
   expect([...counts.keys()].filter((code) => code !== "OK" && code !== "InvalidArgument")).toEqual([]);
-  expect(counts.get("OK")).toBeGreaterThan(200);
-  expect(counts.get("InvalidArgument")).toBeGreaterThan(10_000);
+  expect(counts.get("OK")).toBeGreaterThan(RUNS / 100);
+  expect(counts.get("InvalidArgument")).toBeGreaterThan(RUNS / 2);
 });

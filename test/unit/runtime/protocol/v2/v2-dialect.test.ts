@@ -3,7 +3,7 @@ import { DATATYPES, type Datatype, type Signature, type Tensor } from "../../../
 import type { PreparedRequest, WireAnswer } from "../../../../../runtime/protocol/dialect.ts";
 import { rawBytesOf } from "../../../../../runtime/protocol/v2/raw-tensor.ts";
 import { V2_DIALECT } from "../../../../../runtime/protocol/v2/v2-dialect.ts";
-import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../tensor-samples.ts";
+import { SAMPLE_DATA, SAMPLE_ELEMENTS } from "../../../../fixtures/tensor-samples.ts";
 
 const SIGNATURE: Signature = {
   inputs: [

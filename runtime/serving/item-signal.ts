@@ -1,6 +1,5 @@
-import { ServingError } from "../../errors.ts";
-
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MS } from "../../common/longest-timer.ts";
+import { ServingError } from "../errors.ts";
 
 /** The signal of one request of a stream: aborts with its call, and when its own answer takes too long. */
 export class ItemSignal implements Disposable {
