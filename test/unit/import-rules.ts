@@ -74,7 +74,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   pino: ["common/logger.ts"],
   zod: ["common", "operator", "runtime", "cli"],
   ajv: ["cli"],
-  "js-yaml": ["cli"],
+  "js-yaml": ["cli", "runtime/storage/mlflow-model.ts"],
   commander: ["cli"],
   "node:child_process": ["cli"],
 };
