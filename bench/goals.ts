@@ -54,7 +54,8 @@ export const GOALS: readonly Goal[] = [
     formula: "p99, open loop / p50 of one request at a time",
     unit: "times",
     bound: { kind: "at most", value: 3 },
-    measure: ({ latency }) => spreadOf((latency[name] ?? []).map((round) => round.p99Ms / round.unloadedP50Ms)),
+    measure: ({ latency }) =>
+      spreadOf((latency[name]?.lockstep ?? []).map((round) => round.p99Ms / round.unloadedP50Ms)),
   })),
   {
     what: "overload, 3 times the capacity",

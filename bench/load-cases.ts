@@ -80,7 +80,7 @@ export type LoadCaseName = (typeof LOAD_CASES)[number]["name"];
 /** What else is measured, and its name on the command line. */
 export const OTHER_CASES = {
   start: "start of the process to its first answer, and its memory, with mlp",
-  latency: "Lockstep at half of its capacity, open loop, for iris-json, mlp-binary and cnn-binary",
+  latency: "Lockstep and node-http at half of what they can, open loop, for iris-json, mlp-binary and cnn-binary",
   overload: "Lockstep at three times its capacity, open loop, with the CNN",
   decode: "JSON of 4, 784 and 27,648 numbers to a tensor, beside JSON.parse and a copy",
 } as const;

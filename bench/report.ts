@@ -155,8 +155,12 @@ function startTable({ starts }: Results): Table {
 }
 
 function latencyTable({ latency }: Results): Table {
-  const rows = Object.entries(latency).map(([name, rounds]) => [
+  const measured = Object.entries(latency).flatMap(([name, ofCase]) =>
+    Object.entries(ofCase).map(([server, rounds]) => ({ name, server, rounds })),
+  );
+  const rows = measured.map(({ name, server, rounds }) => [
     name,
+    server,
     formatSpread(spreadOf(rounds.map((round) => round.unloadedP50Ms)), significant),
     formatSpread(spreadOf(rounds.map((round) => round.requestsPerSecond)), (value) => String(Math.round(value))),
     formatSpread(spreadOf(rounds.map((round) => round.p50Ms)), significant),
@@ -164,8 +168,8 @@ function latencyTable({ latency }: Results): Table {
     formatFailures(rounds),
   ]);
   return {
-    title: "latency: Lockstep at half of its capacity",
-    head: ["case", "alone, p50 ms", "requests/s", "p50 ms", "p99 ms", "failed"],
+    title: "latency: each server at half of its capacity",
+    head: ["case", "server", "alone, p50 ms", "requests/s", "p50 ms", "p99 ms", "failed"],
     rows,
   };
 }

@@ -48,9 +48,10 @@ export class ResultStore {
     this.#set({ starts: { ...this.#results.starts, [model]: { ...ofModel, [peer]: added } } });
   }
 
-  addLatency(name: LoadCaseName, round: LatencyRound): void {
-    const rounds = [...(this.#results.latency[name] ?? []), round];
-    this.#set({ latency: { ...this.#results.latency, [name]: rounds } });
+  addLatency(name: LoadCaseName, peer: PeerName, round: LatencyRound): void {
+    const ofCase = this.#results.latency[name];
+    const rounds = [...(ofCase?.[peer] ?? []), round];
+    this.#set({ latency: { ...this.#results.latency, [name]: { ...ofCase, [peer]: rounds } } });
   }
 
   addOverload(round: OverloadRound): void {

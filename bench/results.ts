@@ -34,7 +34,7 @@ export interface ServerStart {
   readonly residentBytes: readonly number[];
 }
 
-/** Lockstep at half of what it can. */
+/** A server at half of what it can. */
 export interface LatencyRound {
   /** One request at a time, nothing else. */
   readonly unloadedP50Ms: number;
@@ -75,7 +75,7 @@ export interface Results {
   /** Rows per CPU second of onnxruntime alone, by model and rows of a run. */
   readonly limits: Partial<Record<BenchModelName, Readonly<Record<number, readonly number[]>>>>;
   readonly starts: Partial<Record<BenchModelName, Partial<Record<PeerName, ServerStart>>>>;
-  readonly latency: Partial<Record<LoadCaseName, readonly LatencyRound[]>>;
+  readonly latency: Partial<Record<LoadCaseName, Partial<Record<PeerName, readonly LatencyRound[]>>>>;
   readonly overload: readonly OverloadRound[];
   /** Of Lockstep's serving thread with the CNN under load. */
   readonly eventLoopDelayP99Ms: readonly number[];

@@ -16,7 +16,7 @@ import {
   scrapeEventLoopDelayMs,
 } from "./measurements.ts";
 import type { BenchOptions } from "./options.ts";
-import { encodingFor, PEERS, type Peer } from "./peers/peer.ts";
+import { encodingFor, PEERS, type Peer, type PeerName } from "./peers/peer.ts";
 import { isInstalled, startPeer, type RunningPeer } from "./peers/run-peer.ts";
 import { formatFailures } from "./report.ts";
 import { ResultStore } from "./result-store.ts";
@@ -38,6 +38,8 @@ const DECODED = [
   { elements: 27_648, digits: "in full" },
   { elements: 27_648, digits: "six decimals" },
 ] as const;
+/** Whose latency is measured: what plain node:http cannot do, with the same garbage collector and sockets, nobody can upon it. */
+const LATENCY_PEERS: ReadonlySet<PeerName> = new Set(["lockstep", "node-http"]);
 /** A round of decoding needs no more than this part of a load's. */
 const DECODE_SHARE = 1 / 4;
 
@@ -74,6 +76,7 @@ async function runModel(model: BenchModel, peers: readonly Peer[], context: Cont
     (peer: Peer) =>
       peer.name === "lockstep" ||
       cases.some(({ encoding }) => encodingFor(peer, encoding) !== undefined) ||
+      (LATENCY_PEERS.has(peer.name) && isLatencyMeasured(model.name, options)) ||
       (model.name === "mlp" && options.cases.has("start") && peer.isConstant !== true),
   );
   await using resources = new AsyncDisposableStack();
@@ -94,7 +97,8 @@ async function runModel(model: BenchModel, peers: readonly Peer[], context: Cont
   if (lockstep === undefined) return;
   for (const name of LATENCY_CASES) {
     const each = LOAD_CASES.find((candidate) => candidate.name === name && candidate.model === model.name);
-    if (each !== undefined) await orSkip("latency", () => runLatency(each, lockstep, context), context);
+    const servers = running.filter(({ peer }) => LATENCY_PEERS.has(peer.name));
+    if (each !== undefined) await orSkip("latency", () => runLatency(each, servers, context), context);
   }
   if (model.name === "cnn") await orSkip("overload", () => runOverload(lockstep, context), context);
 }
@@ -156,14 +160,21 @@ async function runStarts(model: BenchModel, context: Context): Promise<void> {
   }
 }
 
-async function runLatency(each: NamedCase, server: RunningPeer, { options, store, progress }: Context): Promise<void> {
+/** Each round asks every server once, at half of what it could answer in that round. */
+async function runLatency(
+  each: NamedCase,
+  servers: readonly RunningPeer[],
+  { options, store, progress }: Context,
+): Promise<void> {
   if (!options.cases.has("latency")) return;
-  const { requestsPerSecond } = await measureLoad(server, each, each.encoding, options);
-  for (let round = 0; round < options.rounds; round++) {
+  const rounds = Array.from({ length: options.rounds }, (_, round) => servers.map((server) => ({ round, server })));
+  for (const { round, server } of rounds.flat()) {
+    const { name } = server.peer;
+    const { requestsPerSecond } = await measureLoad(server, each, each.encoding, options);
     const measured = await measureLatency(server, each, requestsPerSecond, options);
-    store.addLatency(each.name, measured);
+    store.addLatency(each.name, name, measured);
     progress(
-      `latency of ${each.name} ${round + 1}/${options.rounds}: alone p50 ${measured.unloadedP50Ms.toFixed(2)} ms, ` +
+      `latency of ${each.name} ${round + 1}/${options.rounds}: ${name} alone p50 ${measured.unloadedP50Ms.toFixed(2)} ms, ` +
         `at ${Math.round(measured.requestsPerSecond)}/s p99 ${measured.p99Ms.toFixed(2)} ms, failed: ${formatFailures([measured])}`,
     );
   }
@@ -211,10 +222,15 @@ async function orSkip(what: OtherCaseName, run: () => Promise<void>, { store }: 
   }
 }
 
-function isModelNeeded(model: BenchModelName, { cases }: BenchOptions): boolean {
+function isModelNeeded(model: BenchModelName, options: BenchOptions): boolean {
+  const { cases } = options;
   if (LOAD_CASES.some((each) => each.model === model && cases.has(each.name))) return true;
   if (model === "mlp" && cases.has("start")) return true;
   if (model === "cnn" && cases.has("overload")) return true;
+  return isLatencyMeasured(model, options);
+}
+
+function isLatencyMeasured(model: BenchModelName, { cases }: BenchOptions): boolean {
   return cases.has("latency") && LOAD_CASES.some((each) => each.model === model && isLatencyCase(each.name));
 }
 

@@ -59,7 +59,7 @@ describe("goals", () => {
 
   test("latency at half of capacity, overload, memory, start, event loop, decoding", () => {
     const store = new ResultStore();
-    store.addLatency("iris-json", {
+    store.addLatency("iris-json", "lockstep", {
       unloadedP50Ms: 0.5,
       requestsPerSecond: 1,
       p50Ms: 1,
