@@ -1,11 +1,22 @@
 import { constants } from "node:fs";
-import { mkdir, open, rename, statfs, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, stat, statfs, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createChecksum, type RunningChecksum } from "./checksum.ts";
 import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants;
 const CHUNK_BYTES = 1024 * 1024;
+
+/** Whether there is something at a path. Throws what the system says if that cannot be known. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
 
 /** Makes a folder that only this user may enter, and those above it. */
 export async function makePrivateFolder(path: string): Promise<void> {
@@ -27,8 +38,8 @@ export async function openPrivateFile(path: string, mode: "read" | "write"): Pro
     if (["ENOENT", "ELOOP", "ENOTDIR", "EISDIR", "ENXIO"].includes(systemErrorCode(error) ?? "")) return undefined;
     throw error;
   }
-  const stat = await handle.stat();
-  if (stat.isFile() && stat.nlink === 1) return handle;
+  const status = await handle.stat();
+  if (status.isFile() && status.nlink === 1) return handle;
   await handle.close();
   return undefined;
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm, rmdir, stat, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, rm, rmdir, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { FileParts } from "./file-parts.ts";
-import { syncFolder } from "./local-disk.ts";
+import { exists, syncFolder } from "./local-disk.ts";
 import type { ObjectWriter, PutResult, UploadResult } from "./object-writer.ts";
 import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 
@@ -110,16 +110,6 @@ async function removeEmpty(folder: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (["ENOTEMPTY", "EEXIST", "ENOENT"].includes(systemErrorCode(error) ?? "")) return false;
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return false;
     throw error;
   }
 }

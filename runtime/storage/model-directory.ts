@@ -3,7 +3,7 @@ import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { FetchedVersion } from "../core/repository.ts";
 import { parseJournal, parseVersionRecord, type Journal, type VersionRecord } from "./journal.ts";
-import { makePrivateFolder, replaceFile, sha256OfFile, syncFolder } from "./local-disk.ts";
+import { exists, makePrivateFolder, replaceFile, sha256OfFile, syncFolder } from "./local-disk.ts";
 import { relativeNameProblem } from "./relative-name.ts";
 import { isAbandoned, newPartialName, releasedPartialName, parsePartialName } from "./partial-owner.ts";
 import { systemErrorCode } from "./storage-failure.ts";
@@ -189,16 +189,6 @@ async function isStale(path: string): Promise<boolean> {
     return Date.now() - (await stat(path)).mtimeMs > STALE_MS;
   } catch {
     return true;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return false;
-    throw error;
   }
 }
 
