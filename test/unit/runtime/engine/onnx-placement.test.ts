@@ -50,6 +50,18 @@ function flowers(rows: number): Tensor {
   return { name: "input", datatype: "FP32", shape: [rows, 4], data };
 }
 
+/**
+ * Only runs that are known to be short are made on the serving thread. On a busy machine the first ones may not be: each
+ * that is halves what is thought of them.
+ */
+async function untilQuick(again: () => Promise<unknown>): Promise<void> {
+  for (let quick = 0; quick < 12;) {
+    const startMs = performance.now();
+    await again();
+    quick = performance.now() - startMs < 5 ? quick + 1 : 0;
+  }
+}
+
 function trips(count: bigint): Tensor {
   return { name: "trips", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) };
 }
@@ -125,7 +137,7 @@ describe("a model", () => {
 
   test("that is unloaded finishes what runs, on every thread", async () => {
     const model = await load(IRIS, "ServingThread");
-    await run(model, flowers(1));
+    await untilQuick(() => run(model, flowers(1)));
     const answers = [run(model, flowers(1)), run(model, flowers(1)), run(model, flowers(500))];
     const disposed = model[Symbol.asyncDispose]();
     await expect(run(model, flowers(1))).rejects.toMatchObject({ code: "Unavailable" });
@@ -159,15 +171,17 @@ test.each([
     const engine = createOnnxEngine({ stuckAfterMs: 300, lastWordsFile: ${JSON.stringify(lastWords)} });
     const signal = new AbortController().signal;
     const model = await engine.load(${JSON.stringify(model)}, signal, { id: ${id}, concurrency: { placement: "ServingThread" } });
-    for (const count of [1n, 1n, 2n ** 62n]) {
+    const run = async (count) => {
       const trips = { name: "trips", datatype: "INT64", shape: [1], data: BigInt64Array.of(count) };
       await model.infer({ inputs: [trips], outputs: ["count"] }, signal);
-    }
+    };
+    await (${untilQuick.toString()})(() => run(1n));
+    await run(2n ** 62n);
   `;
   const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  // Where the machine was so busy that the run was made elsewhere, nobody ends it.
+  // A run that is made elsewhere after all nobody ends.
   onTestFinished(() => void child.kill("SIGKILL"));
   let log = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (log += text));
