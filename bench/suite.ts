@@ -167,16 +167,17 @@ async function runLatency(
   { options, store, progress }: Context,
 ): Promise<void> {
   if (!options.cases.has("latency")) return;
-  const rounds = Array.from({ length: options.rounds }, (_, round) => servers.map((server) => ({ round, server })));
-  for (const { round, server } of rounds.flat()) {
-    const { name } = server.peer;
-    const { requestsPerSecond } = await measureLoad(server, each, each.encoding, options);
-    const measured = await measureLatency(server, each, requestsPerSecond, options);
-    store.addLatency(each.name, name, measured);
-    progress(
-      `latency of ${each.name} ${round + 1}/${options.rounds}: ${name} alone p50 ${measured.unloadedP50Ms.toFixed(2)} ms, ` +
-        `at ${Math.round(measured.requestsPerSecond)}/s p99 ${measured.p99Ms.toFixed(2)} ms, failed: ${formatFailures([measured])}`,
-    );
+  for (let round = 0; round < options.rounds; round++) {
+    for (const server of servers) {
+      const { name } = server.peer;
+      const { requestsPerSecond } = await measureLoad(server, each, each.encoding, options);
+      const measured = await measureLatency(server, each, requestsPerSecond, options);
+      store.addLatency(each.name, name, measured);
+      progress(
+        `latency of ${each.name} ${round + 1}/${options.rounds}: ${name} alone p50 ${measured.unloadedP50Ms.toFixed(2)} ms, ` +
+          `at ${Math.round(measured.requestsPerSecond)}/s p99 ${measured.p99Ms.toFixed(2)} ms, failed: ${formatFailures([measured])}`,
+      );
+    }
   }
 }
 

@@ -36,8 +36,8 @@ const ANY = Number.POSITIVE_INFINITY;
 
 /**
  * The way to another thread and back, in CPU time, half of it on the serving thread. With one CPU the threads also take it
- * from each other in the midst of their work: an mlp's requests cost a fifth less with two runs of 32 rows on the serving
- * thread than with one of 64 rows on another.
+ * from each other in the midst of their work: an mlp's requests cost about a sixth less with two runs of 32 rows on the
+ * serving thread than with one of 64 rows on another; on a noisy machine the difference does not show.
  */
 const HAND_OVER_MS = 0.03;
 const HAND_OVER_ON_ONE_CPU_MS = 0.25;

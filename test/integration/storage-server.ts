@@ -51,7 +51,8 @@ export async function startStorageServer(options: StorageServerOptions): Promise
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+/** Whether a server answers, whatever it says. */
+export async function answers(url: string): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
     await response.body?.cancel();
