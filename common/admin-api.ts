@@ -2,9 +2,11 @@ import * as z from "zod";
 import { isReplicaFailureReason, type ReplicaFailureReason } from "./reasons.ts";
 
 /**
- * What a replica tells the operator: `GET http://POD:ADMIN_PORT/admin/v1/state`. The operator asks; the replica never
- * talks to the API server. A replica whose process must end writes its {@link ReplicaFailure} as JSON into
- * {@link TERMINATION_LOG}, where the kubelet takes it into the pod's status.
+ * The admin port of a replica: what it tells the operator, and what the operator tells it. Each request is signed
+ * ({@link SIGNATURE_HEADER}); the replica never talks to the API server. A replica whose process must end writes its
+ * {@link ReplicaFailure} as JSON into {@link TERMINATION_LOG}, where the kubelet takes it into the pod's status.
+ *
+ * `GET STATE_PATH` answers a {@link ReplicaReport}; with `?seen=REVISION&waitMs=N` as soon as it has another revision, or after that time.
  */
 export const STATE_PATH = "/admin/v1/state";
 
@@ -28,24 +30,50 @@ const failure = z.object({
 /** Why a replica cannot serve. */
 export type ReplicaFailure = z.infer<typeof failure>;
 
+const versionNumber = z.int().min(0);
+/** `sha256:` and hexadecimal digits, of the model file. */
+const digest = z.string().min(1).max(128);
+
 const version = z.object({
-  version: z.int().min(0),
+  version: versionNumber,
   /** As TensorFlow Serving publishes them: Available only after it can be used, Unloading before it cannot. */
   state: z.enum(["Start", "Loading", "Available", "Unloading", "End"]),
-  /** `sha256:` and hexadecimal digits, of the model file. */
-  digest: z.string().optional(),
+  digest: digest.optional(),
   sizeBytes: z.int().min(0).optional(),
+  /** Why it is not available; stays while it is tried again. */
+  failure: failure.optional(),
 });
 export type ReplicaVersion = z.infer<typeof version>;
+
+/**
+ * What a replica does with requests that name no version: `Unjoined` and `Unsure` answer none, `Serving` lets the
+ * epoch's version answer, `Fenced` lets them wait. Only the operator leads from one to another, but that a fence which
+ * nobody lifts in time leaves the replica `Unsure`.
+ */
+export const GATE_KINDS = ["Unjoined", "Serving", "Fenced", "Unsure"] as const;
+const gate = z.object({
+  kind: z.enum(GATE_KINDS),
+  /** The epoch that it last was told of; not set while `Unjoined`. */
+  epoch: z.int().min(1).optional(),
+  /** Requests that wait. */
+  held: z.int().min(0),
+});
+export type ReplicaGate = z.infer<typeof gate>;
 
 const model = z.object({
   name: z.string(),
   /** The version that answers requests which name none; not set before there is one. */
-  activeVersion: z.int().min(0).optional(),
+  activeVersion: versionNumber.optional(),
   versions: z.array(version),
+  /** Absent where no operator switches versions. */
+  gate: gate.optional(),
+  /** Complete versions in the repository, ascending, when it was last listed; absent before that. */
+  listed: z.array(versionNumber).optional(),
+  /** Versions on the disk whose files in the repository are others by now. */
+  rewritten: z.array(versionNumber).optional(),
   /** The download under way. */
   loading: z
-    .object({ version: z.int().min(0), bytesDone: z.int().min(0), bytesTotal: z.int().min(0).optional() })
+    .object({ version: versionNumber, bytesDone: z.int().min(0), bytesTotal: z.int().min(0).optional() })
     .optional(),
   failure: failure.optional(),
 });
@@ -58,9 +86,106 @@ const state = z.object({
 /** The state of a replica. */
 export type ReplicaState = z.infer<typeof state>;
 
-/** Reads a replica's answer. Throws if it is not one. */
+const report = z.object({
+  /** Drawn by the process when it starts: another one in the same pod has another. */
+  instance: z.string().min(1).max(64),
+  /** Raised with each change of the state, but that of `loading` alone. */
+  revision: z.int().min(0),
+  state,
+});
+/** What a replica answers when it is asked how it is. */
+export type ReplicaReport = z.infer<typeof report>;
+
+/** Reads a replica's state. Throws if it is not one. */
 export function parseReplicaState(body: unknown): ReplicaState {
   return state.parse(body);
+}
+
+/** Reads a replica's answer. Throws if it is not one. */
+export function parseReplicaReport(body: unknown): ReplicaReport {
+  return report.parse(body);
+}
+
+/**
+ * Where the operator sends commands, by `POST`; the answer is the replica's report after it, or status 409 with a
+ * {@link CommandRefusal}.
+ */
+export const COMMAND_PATH = "/admin/v1/command";
+
+/** The Ed25519 signature, in base64, over the method, the path with its query, and the body, with a newline between each. */
+export const SIGNATURE_HEADER = "lockstep-signature";
+
+const addressed = {
+  /** The process that is meant; any other refuses. */
+  instance: z.string().min(1).max(64),
+  model: z.string(),
+  /**
+   * Commands are ordered by term, then by number: a replica refuses one that is not above all it has had, so that what is
+   * late or comes twice does nothing.
+   */
+  term: z.int().min(1),
+  number: z.int().min(1),
+};
+
+/** The version that answers requests which name none, and the versions that labels stand for. */
+const serving = z.object({
+  version: versionNumber,
+  /** Not known before some replica has fetched the version. */
+  digest: digest.optional(),
+  labels: z.record(z.string(), versionNumber),
+});
+/** What an epoch serves. */
+export type Serving = z.infer<typeof serving>;
+
+const command = z.discriminatedUnion("kind", [
+  /** Have exactly these versions loaded and warm, beside what is in use; no effect on requests. */
+  z.object({
+    kind: z.literal("prepare"),
+    ...addressed,
+    versions: z.array(z.object({ version: versionNumber, digest: digest.optional() })).max(64),
+    /** A version whose clients the others must suit, too: those that do not are refused. */
+    compatibleWith: versionNumber.optional(),
+    /** How often the repository is listed; 0 means never again. */
+    pollIntervalMs: z.int().min(0),
+  }),
+  /** Let requests that name no version wait, until told more; a replica that has not joined only takes down the term. */
+  z.object({ kind: z.literal("fence"), ...addressed, ttlMs: z.int().min(1).max(60_000) }),
+  /**
+   * Serve this epoch from now on: it joins, commits, or lifts a fence. A replica that cannot, for want of the version,
+   * answers none of those requests any more.
+   */
+  z.object({ kind: z.literal("serve"), ...addressed, epoch: z.int().min(1), serving }),
+]);
+/** What the operator tells a replica. */
+export type ReplicaCommand = z.infer<typeof command>;
+
+/** Reads a command. Throws if it is none. */
+export function parseReplicaCommand(body: unknown): ReplicaCommand {
+  return command.parse(body);
+}
+
+const refusal = z.object({
+  refused: z.enum([
+    /** The process that was meant is gone. */
+    "OtherInstance",
+    /** There is no such model, or nobody switches its versions. */
+    "UnknownModel",
+    /** A command above it has come before. */
+    "Superseded",
+    /** It names an epoch below the replica's, or the replica's with another version. */
+    "OtherEpoch",
+    /** The version is not loaded, or is another file than the one that was meant. */
+    "NotPrepared",
+  ]),
+  message: z.string().max(2048),
+  report,
+});
+/** Why a replica did not do what it was told, and the state that it is in. */
+export type CommandRefusal = z.infer<typeof refusal>;
+
+/** Reads a refusal. Throws if it is none. */
+export function parseCommandRefusal(body: unknown): CommandRefusal {
+  return refusal.parse(body);
 }
 
 /** Reads a container's termination message; undefined if it is not a replica's. */

@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 24;
+export const VALIDATION_RULE_COUNT = 25;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -87,6 +87,12 @@ export interface Predictor {
   /** The use of scaleMetric to aim for, in percent of what the replica requests. */
   readonly scaleTarget: number;
   readonly scaling?: Scaling;
+  /**
+   * How the replicas change from one version to another. Strict: once anybody has had an answer of the new version, no
+   * request that is sent later is answered by the old one, whichever replica it reaches. Eventual: they change within
+   * moments of each other, and a replica that cannot be reached does not keep the others from it. Default: Strict.
+   */
+  readonly snapshotConsistency?: "Strict" | "Eventual";
   /** Seconds that a request may take before it is answered with status 504. */
   readonly timeout: number;
   readonly resources?: ResourceRequirements;
@@ -147,6 +153,11 @@ export interface Model {
    * /v1/models/NAME/labels/LABEL) is answered by that version.
    */
   readonly versionLabels?: Readonly<Record<string, number>>;
+  /**
+   * What becomes of a version whose inputs or outputs clients of the active version could not use. Refuse: it is not
+   * served, and SignatureMismatch says what does not fit. Default: Refuse.
+   */
+  readonly signatureChange?: "Refuse" | "Allow";
   readonly warmup?: ModelWarmup;
   /**
    * Outputs that are inputs of the next request of the same sequence (or stream): the replica keeps them between the
@@ -220,9 +231,11 @@ export interface ModelVerification {
 
 /**
  * Which versions of the repository each replica serves. A request that names no version is answered by the greatest of
- * them. Default: the newest one.
+ * them. Default: the newest one. A change is made in the running replicas.
  */
 export interface ModelVersionPolicy {
+  /** Seconds after which replicas look for new versions in the repository again. 0: only when they start. Default: 30. */
+  readonly pollInterval?: number;
   readonly latest?: LatestVersions;
   readonly specific?: SpecificVersions;
   readonly all?: AllVersions;
@@ -240,7 +253,7 @@ export interface SpecificVersions {
   readonly versions: readonly number[];
 }
 
-/** Every version that is there when a replica starts. */
+/** Every version that is there. */
 export type AllVersions = Readonly<Record<string, never>>;
 
 /** Requests that a replica answers for itself before it is ready. */
@@ -429,8 +442,15 @@ export interface InferenceServiceStatus {
   /** Where clients in the cluster send gRPC calls, as HOST:PORT, without TLS. */
   readonly grpcAddress?: string;
   readonly address?: Address;
-  /** The version that answers requests which name none. Not set while ready replicas disagree. */
+  /** The version that answers requests which name none. */
   readonly activeVersion?: number;
+  /** How often the active version, or what a label stands for, has been changed; it only grows. */
+  readonly epoch?: number;
+  /** The version that was active before, for lockstep rollback. */
+  readonly previousVersion?: number;
+  /** The version that versionPolicy asks for; it becomes active when every replica is prepared. */
+  readonly targetVersion?: number;
+  readonly rollout?: RolloutStatus;
   /** Replicas that exist. */
   readonly replicas?: number;
   /** Replicas that answer requests. */
@@ -454,6 +474,22 @@ export interface InferenceServiceStatus {
 export interface Address {
   /** Where clients in the cluster send requests. */
   readonly url?: string;
+}
+
+/** How far the change to targetVersion is. */
+export interface RolloutStatus {
+  /**
+   * Idle: nothing is to be changed. Preparing: replicas fetch, load and warm up. Switching: they change. Blocked: a
+   * replica cannot be reached, or the record cannot be written. Failed: the version cannot be served by some replica,
+   * and is not activated on any.
+   */
+  readonly phase?: "Idle" | "Preparing" | "Switching" | "Blocked" | "Failed";
+  /** Replicas that have the version loaded and warm. */
+  readonly prepared?: number;
+  /** Replicas that must have it. */
+  readonly total?: number;
+  /** How long the last change let requests wait, in ms. */
+  readonly lastSwitchHeldMs?: number;
 }
 
 /** One of status.failures. */

@@ -68,8 +68,22 @@ export const REPLICA_FAILURES = {
     retried: false,
   },
   OutOfMemory: {
-    meaning: "The replica needs more memory than resources.limits.memory allows.",
+    meaning:
+      "The replica needs more memory than resources.limits.memory allows, or would with this version beside the one that it serves.",
     remedy: "Raise resources.limits.memory: a model needs about twice its file's size, and more while it answers.",
+    retried: true,
+  },
+  SignatureMismatch: {
+    meaning:
+      "Clients of the version that is served could not use this one: an input or output is missing, or has another datatype or shape.",
+    remedy:
+      "The message names the field. Publish a model with the same inputs and outputs; for a change that clients know of, set model.signatureChange: Allow, or serve it as another InferenceService.",
+    retried: true,
+  },
+  VersionRewritten: {
+    meaning: "A version's files in the repository are not those that replicas have fetched under its number before.",
+    remedy:
+      "Replicas keep to the files that they have. Publish the new ones under a new number, and put the old ones back: a replica that starts now could not serve this version.",
     retried: true,
   },
   WarmupFailed: {

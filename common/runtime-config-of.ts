@@ -64,6 +64,10 @@ function modelInputOf(model: Model, name: string): ModelInput {
     ...(model.storage !== undefined && { storage: storageInputOf(model.storage) }),
     ...(model.versionPolicy !== undefined && { versionPolicy: versionPolicyOf(model.versionPolicy) }),
     ...(model.versionLabels !== undefined && { versionLabels: { ...model.versionLabels } }),
+    ...(model.versionPolicy?.pollInterval !== undefined && {
+      pollIntervalMs: model.versionPolicy.pollInterval * 1000,
+    }),
+    ...(model.signatureChange !== undefined && { signatureChange: model.signatureChange }),
     ...(model.warmup !== undefined && { warmup: warmupInputOf(model.warmup) }),
     ...(model.state !== undefined && { state: model.state.map(({ input, output }) => ({ input, output })) }),
     ...(model.sequences !== undefined && { sequences: sequencesInputOf(model.sequences) }),

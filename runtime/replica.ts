@@ -1,5 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { ReplicaState } from "../common/admin-api.ts";
+import type { ReplicaReport, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
@@ -68,7 +69,12 @@ export interface Replica {
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const parts = assemble(options);
   try {
-    const admin = await startAdmin(options, () => replicaStateOf(parts.manager.describe(), parts.isDraining()));
+    const instance = randomUUID();
+    const admin = await startAdmin(options, () => ({
+      instance,
+      revision: parts.revision(),
+      state: replicaStateOf(parts.manager.describe(), parts.isDraining()),
+    }));
     parts.resources.use(admin);
     const { port } = await listen((host) => parts.http.listen(host, options.process.LOCKSTEP_HTTP_PORT), options);
     const grpcPort = await startGrpc(parts.grpc, options);
@@ -90,6 +96,8 @@ interface Parts {
   readonly ready: Promise<void>;
   readonly wasReady: () => boolean;
   readonly isDraining: () => boolean;
+  /** How often what is told of the replica has changed. */
+  readonly revision: () => number;
   readonly beginDrain: () => void;
   /** All that must be released at the end, in order of use. */
   readonly resources: AsyncDisposableStack;
@@ -102,6 +110,7 @@ function assemble(options: ReplicaOptions): Parts {
   let wasReady = false;
   let draining = false;
   let stuck = false;
+  let revision = 0;
 
   const metrics = resources.use(
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
@@ -126,6 +135,7 @@ function assemble(options: ReplicaOptions): Parts {
       statistics.observeRun(event.id, event);
       return;
     }
+    revision++;
     if (event.kind === "unloaded") {
       statistics.forget(event.id);
       path.forget(event.id);
@@ -198,8 +208,10 @@ function assemble(options: ReplicaOptions): Parts {
     wasReady: () => wasReady,
     resources,
     isDraining: () => draining,
+    revision: () => revision,
     beginDrain: () => {
       draining = true;
+      revision++;
       metrics.setReady(false);
       http.beginDrain();
       grpc?.beginDrain();
@@ -243,9 +255,9 @@ function openRepository(model: ModelConfig, options: ReplicaOptions): StorageMod
   });
 }
 
-function startAdmin(options: ReplicaOptions, state: () => ReplicaState): Promise<AdminServer> {
+function startAdmin(options: ReplicaOptions, report: () => ReplicaReport): Promise<AdminServer> {
   const port = options.process.LOCKSTEP_ADMIN_PORT;
-  return listen((host) => startAdminServer({ host, port, state }), options);
+  return listen((host) => startAdminServer({ host, port, report }), options);
 }
 
 async function startGrpc(grpc: GrpcServer | undefined, options: ReplicaOptions): Promise<number | undefined> {

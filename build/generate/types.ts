@@ -38,6 +38,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   "spec.predictor.imagePullSecrets[]": "ImagePullSecret",
   status: "InferenceServiceStatus",
   "status.address": "Address",
+  "status.rollout": "RolloutStatus",
   "status.failures[]": "StatusFailure",
   "status.conditions[]": "Condition",
 };

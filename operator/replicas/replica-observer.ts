@@ -1,5 +1,5 @@
 import { Agent, request } from "undici";
-import { parseReplicaState, STATE_PATH, type ReplicaState } from "../../common/admin-api.ts";
+import { parseReplicaReport, STATE_PATH, type ReplicaState } from "../../common/admin-api.ts";
 import { ADMIN_PORT } from "../../common/ports.ts";
 import type { ObservedReplica, PodObject } from "../observed/observation.ts";
 import { isReady, runtimeStatus } from "../observed/replica-failure.ts";
@@ -53,7 +53,7 @@ export function createReplicaObserver(
     try {
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const { statusCode, body } = await request(url, { dispatcher: agent, signal: deadline });
-      if (statusCode === 200) return parseReplicaState(await body.json());
+      if (statusCode === 200) return parseReplicaReport(await body.json()).state;
       await body.dump();
     } catch {
       // A replica that starts, stops or is cut off: its pod's own status says more than this error could.

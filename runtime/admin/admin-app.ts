@@ -1,8 +1,8 @@
 import express, { type Express } from "express";
-import { STATE_PATH, type ReplicaState } from "../../common/admin-api.ts";
+import { STATE_PATH, type ReplicaReport } from "../../common/admin-api.ts";
 
-/** What the admin port answers: the state at {@link STATE_PATH}, to GET. */
-export function createAdminApp(state: () => ReplicaState): Express {
+/** What the admin port answers: the report at {@link STATE_PATH}, to GET. */
+export function createAdminApp(report: () => ReplicaReport): Express {
   const app = express();
   // What is not the path itself is another path.
   app.enable("strict routing");
@@ -18,7 +18,7 @@ export function createAdminApp(state: () => ReplicaState): Express {
   });
   app
     .route(STATE_PATH)
-    .get((_request, response) => void response.json(state()))
+    .get((_request, response) => void response.json(report()))
     .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   return app;

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ReplicaState } from "../../common/admin-api.ts";
+import type { ReplicaReport } from "../../common/admin-api.ts";
 
 /** The server that the operator asks for the replica's state. It needs no model and no configuration. */
 export interface AdminServer extends AsyncDisposable {
@@ -11,12 +11,12 @@ export interface AdminServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly state: () => ReplicaState;
+  readonly report: () => ReplicaReport;
 }
 
 /** Listens, and answers `GET` of STATE_PATH; nothing else is there. Throws what listening throws. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options.state));
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options.report));
   // A few connections are all that the operator needs.
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
@@ -37,10 +37,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 }
 
 /** Web frameworks are large: a replica is sooner there, and smaller, without one that nobody has asked anything yet. */
-function whenAsked(state: AdminServerOptions["state"]): RequestListener {
+function whenAsked(report: AdminServerOptions["report"]): RequestListener {
   let loading: Promise<RequestListener> | undefined;
   return (request, response) => {
-    loading ??= import("./admin-app.ts").then(({ createAdminApp }) => createAdminApp(state));
+    loading ??= import("./admin-app.ts").then(({ createAdminApp }) => createAdminApp(report));
     loading.then(
       (app) => app(request, response),
       () => response.destroy(),

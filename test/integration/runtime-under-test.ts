@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { onTestFinished } from "vitest";
-import { STATE_PATH, parseReplicaState, type ReplicaState } from "../../common/admin-api.ts";
+import { STATE_PATH, parseReplicaReport, type ReplicaState } from "../../common/admin-api.ts";
 
 export const ROOT = path.join(import.meta.dirname, "../..");
 export const EXAMPLES = path.join(ROOT, "examples");
@@ -74,7 +74,7 @@ export async function startReplicaProcess(environment: Readonly<Record<string, s
   return {
     process: replica,
     url: `http://127.0.0.1:${await replica.waitFor(/"httpPort":(\d+)/)}`,
-    state: async () => parseReplicaState(await (await fetch(adminUrl)).json()),
+    state: async () => parseReplicaReport(await (await fetch(adminUrl)).json()).state,
   };
 }
 

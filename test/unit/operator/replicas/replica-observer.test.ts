@@ -34,7 +34,7 @@ async function setUp(
 }
 
 function says(state: unknown): (response: ServerResponse) => void {
-  return (response) => response.writeHead(200).end(JSON.stringify(state));
+  return (response) => response.writeHead(200).end(JSON.stringify({ instance: "a", revision: 0, state }));
 }
 
 function pod(name: string, ready: boolean, restartCount = 0): PodObject {

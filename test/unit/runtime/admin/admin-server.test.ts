@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
-import { STATE_PATH, type ReplicaState } from "../../../../common/admin-api.ts";
+import { STATE_PATH, type ReplicaReport } from "../../../../common/admin-api.ts";
 import { startAdminServer } from "../../../../runtime/admin/admin-server.ts";
 
-const STATE: ReplicaState = { phase: "Starting", models: [] };
+const REPORT: ReplicaReport = { instance: "a", revision: 0, state: { phase: "Starting", models: [] } };
 
 async function start(): Promise<string> {
-  const server = await startAdminServer({ host: "127.0.0.1", port: 0, state: () => STATE });
+  const server = await startAdminServer({ host: "127.0.0.1", port: 0, report: () => REPORT });
   onTestFinished(() => server[Symbol.asyncDispose]());
   return `http://127.0.0.1:${server.port}`;
 }
@@ -13,7 +13,7 @@ async function start(): Promise<string> {
 test("answers the state", async () => {
   const response = await fetch(`${await start()}${STATE_PATH}`);
   expect(response.status).toBe(200);
-  expect(await response.json()).toEqual(STATE);
+  expect(await response.json()).toEqual(REPORT);
 });
 
 test("answers nothing else", async () => {
@@ -26,7 +26,7 @@ test("answers nothing else", async () => {
 
 test("says when its port is taken", async () => {
   const taken = Number(new URL(await start()).port);
-  await expect(startAdminServer({ host: "127.0.0.1", port: taken, state: () => STATE })).rejects.toMatchObject({
+  await expect(startAdminServer({ host: "127.0.0.1", port: taken, report: () => REPORT })).rejects.toMatchObject({
     code: "EADDRINUSE",
   });
 });
