@@ -55,6 +55,8 @@ const gate = z.object({
   kind: z.enum(GATE_KINDS),
   /** The epoch that it last was told of; not set while `Unjoined`. */
   epoch: z.int().min(1).optional(),
+  /** Of the last command; 0 before there was one. */
+  term: z.int().min(0),
   /** Requests that wait. */
   held: z.int().min(0),
 });
@@ -115,6 +117,11 @@ export const COMMAND_PATH = "/admin/v1/command";
 /** The Ed25519 signature, in base64, over the method, the path with its query, and the body, with a newline between each. */
 export const SIGNATURE_HEADER = "lockstep-signature";
 
+/** What is signed of a request; `path` is with its query. */
+export function signedText(request: { readonly method: string; readonly path: string; readonly body: string }): string {
+  return `${request.method}\n${request.path}\n${request.body}`;
+}
+
 const addressed = {
   /** The process that is meant; any other refuses. */
   instance: z.string().min(1).max(64),
@@ -142,9 +149,16 @@ const command = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("prepare"),
     ...addressed,
-    versions: z.array(z.object({ version: versionNumber, digest: digest.optional() })).max(64),
-    /** A version whose clients the others must suit, too: those that do not are refused. */
-    compatibleWith: versionNumber.optional(),
+    versions: z
+      .array(
+        z.object({
+          version: versionNumber,
+          digest: digest.optional(),
+          /** Another of these, whose clients this one must suit, too: otherwise it is refused. */
+          compatibleWith: versionNumber.optional(),
+        }),
+      )
+      .max(64),
     /** How often the repository is listed; 0 means never again. */
     pollIntervalMs: z.int().min(0),
   }),

@@ -45,6 +45,29 @@ export function runtimeConfigInputOf(isvc: InferenceService): RuntimeConfigInput
   return input;
 }
 
+/**
+ * The same for replicas whose versions the operator switches. What is changed in running replicas is not in it: which
+ * versions are loaded, what labels stand for, how often the repository is looked at.
+ */
+export function replicaConfigInputOf(isvc: InferenceService): RuntimeConfigInput {
+  const { models, ...rest } = runtimeConfigInputOf(isvc);
+  return {
+    ...rest,
+    models: models.map(
+      ({
+        versionPolicy: _policy,
+        versionLabels: _labels,
+        pollIntervalMs: _interval,
+        signatureChange: _change,
+        ...model
+      }) => ({
+        ...model,
+        switchedBy: "Operator",
+      }),
+    ),
+  };
+}
+
 /** The model of a predictor, whether written in full or as the shorthand `onnx`. */
 export function modelSpecOf(predictor: Predictor): Model {
   if (predictor.model !== undefined) return predictor.model;

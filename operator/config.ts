@@ -38,6 +38,15 @@ export const OPERATOR_VARIABLES = {
     min: 1,
     max: 64,
   }),
+  LOCKSTEP_NETWORK_POLICY: flag(
+    true,
+    "Whether a NetworkPolicy closes the replicas' admin ports to all namespaces but the operator's. Needs POD_NAMESPACE.",
+  ),
+  LOCKSTEP_FENCE_TTL_MS: integer(
+    5_000,
+    "How long, in ms, a replica holds requests during a switch of versions without hearing from the operator; then it refuses them.",
+    { min: 100, max: 60_000 },
+  ),
   LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that the operator logs."),
   POD_NAME: text("", "Name of the operator's pod, by which it holds the lead."),

@@ -6,13 +6,17 @@ import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
 import { createApiCluster } from "./kube/api-cluster.ts";
 import { checkValidationRules } from "./kube/validation-rules.ts";
+import { operatorPrivateKey } from "./kube/operator-key.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
 import { createOperatorMetrics } from "./metrics.ts";
-import { createInformedWorld } from "./reconcile/informed-world.ts";
+import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
-import { createReplicaObserver, type ReplicaObserver } from "./replicas/replica-observer.ts";
+import { RolloutDriver } from "./reconcile/rollout-driver.ts";
+import { CommandSigner, newPrivateKeyPem } from "./replicas/command-signer.ts";
+import { ReplicaWatcher } from "./replicas/replica-watcher.ts";
+import type { Replicas } from "./replicas/replicas.ts";
 import { startOperatorServer } from "./server.ts";
 
 /** Name of the Lease, in the operator's own namespace. */
@@ -27,7 +31,7 @@ export interface OperatorOptions {
   /** What stands between the operator and the API server; tests put faults there. Default: nothing. */
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   /** Who asks the replicas. Default: HTTP to their admin port. */
-  readonly replicas?: ReplicaObserver;
+  readonly replicas?: Replicas;
 }
 
 /** An operator that runs. */
@@ -48,13 +52,13 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const direct = createKubeClient({ connection });
   const client = options.wrapClient?.(direct) ?? direct;
   const queue = new WorkQueue();
-  const replicas = options.replicas ?? createReplicaObserver();
+  let replicas: Replicas | undefined = options.replicas;
   const world = createInformedWorld({
     client,
     namespaces: config.LOCKSTEP_WATCH_NAMESPACES,
     logger,
     changed: (key) => queue.add(key),
-    podGone: (uid) => replicas.forget(uid),
+    podGone: (uid) => replicas?.forget(uid),
   });
 
   const leading = Promise.withResolvers<void>();
@@ -90,10 +94,28 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         if (!holdsLead()) throw new Error("this operator does not lead");
       },
     });
+    const privateKeyPem =
+      config.POD_NAMESPACE === ""
+        ? newPrivateKeyPem()
+        : await operatorPrivateKey(cluster, config.POD_NAMESPACE, newPrivateKeyPem, stopping.signal);
+    const signer = new CommandSigner(privateKeyPem);
+    const door = (replicas ??= new ReplicaWatcher({ signer, changed: (pod) => queue.add(keyOfService(pod)) }));
+    const rollouts = new RolloutDriver({
+      cluster,
+      replicas: door,
+      identity,
+      logger,
+      fenceTtlMs: config.LOCKSTEP_FENCE_TTL_MS,
+    });
     const reconciler = new Reconciler({
       world,
       cluster,
-      replicas,
+      replicas: door,
+      rollouts,
+      operator: {
+        publicKeyPem: signer.publicKeyPem,
+        namespace: config.LOCKSTEP_NETWORK_POLICY && config.POD_NAMESPACE !== "" ? config.POD_NAMESPACE : undefined,
+      },
       config,
       logger,
       now: () => new Date(),
@@ -143,7 +165,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     election.abort();
     await term;
     await world.stop();
-    await Promise.all([server.close(), replicas.close(), client.close()]);
+    await Promise.all([server.close(), replicas?.close(), client.close()]);
   }
 
   let stopped: Promise<void> | undefined;

@@ -37,6 +37,10 @@ export const RUNTIME_VARIABLES = {
     "Port on which the operator asks for the replica's state; 0 takes a free one.",
     { min: 0, max: 65_535 },
   ),
+  LOCKSTEP_OPERATOR_KEY: text(
+    "",
+    "File with the operator's public keys, in PEM. With it, the admin port answers nobody else; without it, it takes no commands.",
+  ),
   LOCKSTEP_MODEL_DIR: text("/var/lib/lockstep/models", "Folder for fetched models."),
   LOCKSTEP_PVC_ROOT: text("/mnt/pvc", "Folder in which the claims of pvc:// are mounted, each under its name."),
   LOCKSTEP_INTRA_OP_THREADS: integer(

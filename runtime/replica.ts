@@ -1,10 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { ReplicaReport, ReplicaState } from "../common/admin-api.ts";
+import type { CommandRefusal, ReplicaCommand, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
+import { createOperatorKeys } from "./admin/operator-keys.ts";
+import { carryOut } from "./admin/replica-commands.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
+import { Revision } from "./admin/revision.ts";
 import { BUILD_INFO } from "./build-info.ts";
 import { grpcLimitsOf, httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
@@ -17,9 +20,10 @@ import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
 import { InferPath } from "./serving/infer-path.ts";
+import { ModelGate } from "./serving/model-gate.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
-import { logManagerEvent } from "./monitoring/manager-log.ts";
+import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
@@ -69,12 +73,7 @@ export interface Replica {
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const parts = assemble(options);
   try {
-    const instance = randomUUID();
-    const admin = await startAdmin(options, () => ({
-      instance,
-      revision: parts.revision(),
-      state: replicaStateOf(parts.manager.describe(), parts.isDraining()),
-    }));
+    const admin = await startAdmin(options, parts);
     parts.resources.use(admin);
     const { port } = await listen((host) => parts.http.listen(host, options.process.LOCKSTEP_HTTP_PORT), options);
     const grpcPort = await startGrpc(parts.grpc, options);
@@ -95,9 +94,13 @@ interface Parts {
   readonly grpc: GrpcServer | undefined;
   readonly ready: Promise<void>;
   readonly wasReady: () => boolean;
-  readonly isDraining: () => boolean;
-  /** How often what is told of the replica has changed. */
-  readonly revision: () => number;
+  /** What is told of the replica; {@link revision} is raised with each change. */
+  readonly state: () => ReplicaState;
+  readonly revision: Revision;
+  /** Drawn by this process. */
+  readonly instance: string;
+  /** Does what the operator says; returns why not, or undefined. */
+  readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
   readonly beginDrain: () => void;
   /** All that must be released at the end, in order of use. */
   readonly resources: AsyncDisposableStack;
@@ -110,7 +113,8 @@ function assemble(options: ReplicaOptions): Parts {
   let wasReady = false;
   let draining = false;
   let stuck = false;
-  let revision = 0;
+  const revision = new Revision();
+  const instance = randomUUID();
 
   const metrics = resources.use(
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
@@ -128,6 +132,13 @@ function assemble(options: ReplicaOptions): Parts {
     }),
   );
 
+  const noteReadiness = (): void => {
+    const isReady = manager.isReady();
+    metrics.setReady(isReady && !draining);
+    if (!isReady) return;
+    wasReady = true;
+    ready.resolve();
+  };
   const report = (event: ManagerEvent): void => {
     logManagerEvent(logger, event);
     metrics.observeManager(event);
@@ -135,17 +146,12 @@ function assemble(options: ReplicaOptions): Parts {
       statistics.observeRun(event.id, event);
       return;
     }
-    revision++;
+    revision.raise();
     if (event.kind === "unloaded") {
       statistics.forget(event.id);
       path.forget(event.id);
     }
-    const isReady = manager.isReady();
-    metrics.setReady(isReady && !draining);
-    if (isReady) {
-      wasReady = true;
-      ready.resolve();
-    }
+    noteReadiness();
     if (event.kind === "complete") void prune(event.model, event.versions);
     if (event.kind === "stuck" && !stuck) {
       stuck = true;
@@ -176,8 +182,26 @@ function assemble(options: ReplicaOptions): Parts {
     }),
   );
   const sequences = new Map(config.models.map((model) => [model.name, model.sequences]));
-  const path = new InferPath({ servables: manager, statistics, sequences });
-  const serving = {
+  const gates = new Map(
+    config.models
+      .filter(({ switchedBy }) => switchedBy === "Operator")
+      .map(({ name }) => {
+        const gate = new ModelGate({
+          model: { activate: (serving) => manager.direct(name, serving) },
+          now: () => performance.now(),
+          onChange: (state, heldMs) => {
+            logGateState(logger, name, state);
+            metrics.observeGate(name, state.kind === "Serving" || state.kind === "Fenced" ? state.epoch : 0, heldMs);
+            noteReadiness();
+            revision.raise();
+          },
+        });
+        resources.defer(() => gate.close());
+        return [name, gate] as const;
+      }),
+  );
+  const path = new InferPath({ servables: manager, statistics, sequences, gates });
+  const handlers = {
     servables: manager,
     path,
     admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
@@ -191,12 +215,12 @@ function assemble(options: ReplicaOptions): Parts {
   const limits = completeHttpLimits(httpLimitsOf(options.process));
   // Bodies have one bound, whichever protocol they come by.
   const budget = new BodyBudget(limits.maxBufferedBytes);
-  const http = createHttpServer({ ...serving, metricsPages: metrics, limits, budget });
+  const http = createHttpServer({ ...handlers, metricsPages: metrics, limits, budget });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
       ? undefined
       : createGrpcServer({
-          ...serving,
+          ...handlers,
           limits: grpcLimitsOf(options.process),
           budget,
         });
@@ -207,11 +231,26 @@ function assemble(options: ReplicaOptions): Parts {
     ready: ready.promise,
     wasReady: () => wasReady,
     resources,
-    isDraining: () => draining,
-    revision: () => revision,
+    state: () => replicaStateOf(manager.describe(), draining, (name) => gates.get(name)?.describe()),
+    revision,
+    instance,
+    carryOut: (command) =>
+      carryOut(command, {
+        instance,
+        now: () => performance.now(),
+        model: (name) => {
+          const gate = gates.get(name);
+          if (gate === undefined) return undefined;
+          return {
+            tell: (event) => gate.tell(event),
+            aspire: (aspiration) => manager.aspire(name, aspiration),
+            isPrepared: (serving) => manager.isPrepared(name, serving),
+          };
+        },
+      }),
     beginDrain: () => {
       draining = true;
-      revision++;
+      revision.raise();
       metrics.setReady(false);
       http.beginDrain();
       grpc?.beginDrain();
@@ -243,7 +282,7 @@ function replicaOf(
     grpcPort: ports.grpcPort,
     adminPort: ports.admin.port,
     ready: parts.ready,
-    state: () => replicaStateOf(parts.manager.describe(), parts.isDraining()),
+    state: parts.state,
     stop: ({ drainDelayMs = options.process.LOCKSTEP_DRAIN_DELAY_MS } = {}) => (stopping ??= stop(drainDelayMs)),
   };
 }
@@ -255,9 +294,21 @@ function openRepository(model: ModelConfig, options: ReplicaOptions): StorageMod
   });
 }
 
-function startAdmin(options: ReplicaOptions, report: () => ReplicaReport): Promise<AdminServer> {
-  const port = options.process.LOCKSTEP_ADMIN_PORT;
-  return listen((host) => startAdminServer({ host, port, report }), options);
+function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer> {
+  const { LOCKSTEP_ADMIN_PORT: port, LOCKSTEP_OPERATOR_KEY: keyFile } = options.process;
+  const { instance, revision, state } = parts;
+  return listen(
+    (host) =>
+      startAdminServer({
+        host,
+        port,
+        revision,
+        report: () => ({ instance, revision: revision.count, state: state() }),
+        carryOut: parts.carryOut,
+        operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
+      }),
+    options,
+  );
 }
 
 async function startGrpc(grpc: GrpcServer | undefined, options: ReplicaOptions): Promise<number | undefined> {

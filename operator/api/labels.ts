@@ -7,6 +7,9 @@ export const SERVICE_LABEL = `${INFERENCE_SERVICE.group}/inferenceservice`;
 /** Which pod template a pod was made from. */
 export const REVISION_LABEL = `${INFERENCE_SERVICE.group}/revision`;
 
+/** Which place the numbers of a pod's versions belong to. */
+export const SOURCE_LABEL = `${INFERENCE_SERVICE.group}/source`;
+
 /** Selects the replicas' pods. A Deployment's selector is immutable, so this must never change. */
 export function selectorLabels(service: string): Record<string, string> {
   return { [SERVICE_LABEL]: service };

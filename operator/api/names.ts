@@ -10,6 +10,16 @@ export function configMapName(service: string, contentHash: string): string {
   return `${service}-runtime-${contentHash}`;
 }
 
+/** The ConfigMap with the record of what is served. */
+export function epochRecordName(service: string): string {
+  return `${service}-epoch`;
+}
+
+/** The ConfigMap with the key by which replicas know the operator. */
+export function operatorKeyName(service: string): string {
+  return `${service}-operator-key`;
+}
+
 /** Where clients in the cluster reach an InferenceService. */
 export function serviceUrl(service: string, namespace: string, clusterDomain: string): string {
   return `http://${service}.${namespace}.svc.${clusterDomain}`;

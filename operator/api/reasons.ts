@@ -50,7 +50,13 @@ export const OPERATOR_FAILURES = {
   VersionSkew: {
     meaning: "Ready replicas of the same spec answer with different versions.",
     remedy:
-      "A version was uploaded while replicas were starting: restart them (kubectl rollout restart), or name the version in versionPolicy.specific.",
+      "With snapshotConsistency: Eventual a replica that the operator cannot reach stays behind: look at its pod, or delete it. With Strict it lasts no longer than a rollout of another storageUri.",
+  },
+  SwitchBlocked: {
+    meaning:
+      "A new version is ready, and the replicas cannot change to it together: one cannot be reached, or the record of what is served cannot be written. The old version is served on.",
+    remedy:
+      "The message names the replica or the fault. A replica that stays silent is deleted; one on a lost node keeps the others waiting until its pod is gone (kubectl delete pod --force, once the node is certainly down).",
   },
   AutoscalingImpaired: {
     meaning: "Replicas answer, and the autoscaler cannot change their number, most often for want of metrics.",

@@ -1,6 +1,6 @@
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
-import { runtimeConfigInputOf } from "../../common/runtime-config-of.ts";
-import { configMapName } from "../api/names.ts";
+import { replicaConfigInputOf } from "../../common/runtime-config-of.ts";
+import { configMapName, operatorKeyName } from "../api/names.ts";
 import { contentHash } from "./content-hash.ts";
 import { ownedMetadata, type OwnedConfigMap } from "./owned-object.ts";
 
@@ -12,12 +12,28 @@ export const CONFIG_FILE = "runtime.json";
  * the middle of a rollout still finds the configuration that it was made for.
  */
 export function configMap(isvc: InferenceService): OwnedConfigMap {
-  const content = runtimeConfigInputOf(isvc);
+  const content = replicaConfigInputOf(isvc);
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: ownedMetadata(isvc, configMapName(isvc.metadata.name, contentHash(content))),
     immutable: true,
     data: { [CONFIG_FILE]: `${JSON.stringify(content, null, 2)}\n` },
+  };
+}
+
+/** The key, and so the file name, of the operator's public key. */
+export const OPERATOR_KEY_FILE = "operator.pem";
+
+/**
+ * The key by which replicas know the operator. It is public, and is changed in place: the kubelet brings a new one to the
+ * replicas that run.
+ */
+export function operatorKeyMap(isvc: InferenceService, publicKeyPem: string): OwnedConfigMap {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: ownedMetadata(isvc, operatorKeyName(isvc.metadata.name)),
+    data: { [OPERATOR_KEY_FILE]: publicKeyPem },
   };
 }

@@ -1,9 +1,10 @@
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { REVISION_LABEL } from "../api/labels.ts";
 import { autoscaler } from "./autoscaler.ts";
-import { configMap } from "./config-map.ts";
+import { configMap, operatorKeyMap } from "./config-map.ts";
 import { deployment } from "./deployment.ts";
 import { disruptionBudget } from "./disruption-budget.ts";
+import { networkPolicy } from "./network-policy.ts";
 import type { OwnedObject } from "./owned-object.ts";
 import type { PodSettings } from "./pod-template.ts";
 import { replicaRange } from "./replica-range.ts";
@@ -19,13 +20,26 @@ export interface DesiredObjects {
   readonly revision: string;
 }
 
+/** What replicas know the operator by. */
+export interface OperatorIdentity {
+  /** In PEM. */
+  readonly publicKeyPem: string;
+  /** Where its pods are: only from there the replicas' admin ports can be reached. Undefined: from everywhere. */
+  readonly namespace: string | undefined;
+}
+
 /** What should exist for an InferenceService. Depends on nothing but its arguments. Throws ConfigError. */
-export function desiredObjects(isvc: InferenceService, settings: PodSettings): DesiredObjects {
+export function desiredObjects(
+  isvc: InferenceService,
+  settings: PodSettings,
+  { publicKeyPem, namespace }: OperatorIdentity,
+): DesiredObjects {
   const config = configMap(isvc);
   const replicas = deployment(isvc, config.metadata.name, settings);
-  const optional = [autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
+  const policy = namespace === undefined ? undefined : networkPolicy(isvc, namespace);
+  const optional = [policy, autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
   return {
-    objects: [config, replicas, service(isvc), ...optional],
+    objects: [config, operatorKeyMap(isvc, publicKeyPem), replicas, service(isvc), ...optional],
     minReplicas: replicaRange(isvc.spec).min,
     revision: replicas.spec.template.metadata?.labels?.[REVISION_LABEL] ?? "",
   };

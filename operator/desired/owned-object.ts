@@ -35,8 +35,20 @@ export type OwnedService = Owned<V1Service, "v1", "Service">;
 export type OwnedDeployment = Owned<V1Deployment, "apps/v1", "Deployment"> & { readonly spec: V1DeploymentSpec };
 export type OwnedAutoscaler = Owned<V2HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler">;
 export type OwnedDisruptionBudget = Owned<V1PodDisruptionBudget, "policy/v1", "PodDisruptionBudget">;
+/** As the API server has it: the client's own type renames `from`. */
+export type OwnedNetworkPolicy = Owned<object, "networking.k8s.io/v1", "NetworkPolicy"> & {
+  readonly spec: {
+    readonly podSelector: { readonly matchLabels: Record<string, string> };
+    readonly policyTypes: readonly ["Ingress"];
+    readonly ingress: readonly {
+      readonly ports: readonly { readonly port: number; readonly protocol: "TCP" }[];
+      readonly from?: readonly { readonly namespaceSelector: { readonly matchLabels: Record<string, string> } }[];
+    }[];
+  };
+};
 /** What the operator makes: every kind there is, told apart by `kind`. */
-export type OwnedObject = OwnedConfigMap | OwnedService | OwnedDeployment | OwnedAutoscaler | OwnedDisruptionBudget;
+export type OwnedObject =
+  OwnedConfigMap | OwnedService | OwnedDeployment | OwnedAutoscaler | OwnedDisruptionBudget | OwnedNetworkPolicy;
 
 /** Metadata with our labels, and with the InferenceService as owner so that it takes the object along when it goes. */
 export function ownedMetadata(isvc: InferenceService, name: string): OwnedMetadata {

@@ -10,10 +10,12 @@ import type { InferenceService, Model, Predictor } from "../../common/inferences
 import { ADMIN_PORT, GRPC_PORT, HTTP_PORT } from "../../common/ports.ts";
 import { modelSpecOf } from "../../common/runtime-config-of.ts";
 import { secretKeysOf } from "../../common/storage-schemes.ts";
-import { objectLabels, REVISION_LABEL, selectorLabels } from "../api/labels.ts";
+import { objectLabels, REVISION_LABEL, selectorLabels, SOURCE_LABEL } from "../api/labels.ts";
 import type { OperatorConfig } from "../config.ts";
-import { CONFIG_FILE } from "./config-map.ts";
+import { operatorKeyName } from "../api/names.ts";
+import { CONFIG_FILE, OPERATOR_KEY_FILE } from "./config-map.ts";
 import { contentHash } from "./content-hash.ts";
+import { sourceOf } from "./source.ts";
 
 /** What of the operator's configuration shapes a pod. A change of it replaces all pods. */
 export type PodSettings = Pick<
@@ -26,10 +28,12 @@ export type PodSettings = Pick<
 
 /** The container's name in every replica. */
 export const RUNTIME_CONTAINER = "runtime";
-/** The volume with the operator's own ConfigMap; all other volumes of a kind of object are the user's. */
+/** The volumes with the operator's own ConfigMaps; all others that are objects are the user's. */
 export const CONFIG_VOLUME = "config";
+export const KEY_VOLUME = "operator-key";
 
 const CONFIG_FOLDER = "/etc/lockstep";
+const KEY_FOLDER = "/etc/lockstep-operator";
 const MODEL_FOLDER = "/var/lib/lockstep";
 const CA_FOLDER = "/etc/lockstep-ca";
 const PVC_ROOT = "/mnt/pvc";
@@ -49,7 +53,7 @@ export function podTemplate(isvc: InferenceService, configMapName: string, setti
   const { predictor } = isvc.spec;
   const name = isvc.metadata.name;
   const spec = podSpec(isvc, configMapName, settings);
-  const labels = { ...predictor.labels, ...objectLabels(name) };
+  const labels = { ...predictor.labels, ...objectLabels(name), [SOURCE_LABEL]: sourceOf(isvc) };
   const annotations = predictor.annotations === undefined ? {} : { annotations: { ...predictor.annotations } };
   const revision = contentHash({ spec, labels, annotations });
   return { metadata: { labels: { ...labels, [REVISION_LABEL]: revision }, ...annotations }, spec };
@@ -90,6 +94,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
     },
     volumeMounts: [
       { name: CONFIG_VOLUME, mountPath: CONFIG_FOLDER, readOnly: true },
+      { name: KEY_VOLUME, mountPath: KEY_FOLDER, readOnly: true },
       { name: "models", mountPath: MODEL_FOLDER },
       { name: "tmp", mountPath: "/tmp" },
       ...volumeMounts,
@@ -109,6 +114,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
     terminationGracePeriodSeconds: predictor.terminationGracePeriodSeconds ?? predictor.timeout + GRACE_SECONDS,
     volumes: [
       { name: CONFIG_VOLUME, configMap: { name: configMapName } },
+      { name: KEY_VOLUME, configMap: { name: operatorKeyName(isvc.metadata.name) } },
       { name: "models", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
       ...volumes,
@@ -137,6 +143,7 @@ function environment(predictor: Predictor, model: Model, settings: PodSettings):
   const variables: V1EnvVar[] = [
     { name: "LOCKSTEP_CONFIG", value: `${CONFIG_FOLDER}/${CONFIG_FILE}` },
     { name: "LOCKSTEP_MODEL_DIR", value: `${MODEL_FOLDER}/models` },
+    { name: "LOCKSTEP_OPERATOR_KEY", value: `${KEY_FOLDER}/${OPERATOR_KEY_FILE}` },
     { name: "LOCKSTEP_PVC_ROOT", value: PVC_ROOT },
     { name: "LOCKSTEP_LOG_LEVEL", value: settings.LOCKSTEP_RUNTIME_LOG_LEVEL },
     { name: "LOCKSTEP_DRAIN_DELAY_MS", value: String(settings.LOCKSTEP_RUNTIME_DRAIN_DELAY_MS) },

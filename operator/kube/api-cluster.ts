@@ -144,6 +144,44 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     }
   };
 
+  const create: Cluster["create"] = async (object, signal) => {
+    guard();
+    const { namespace } = object.metadata;
+    try {
+      const path = pathOf(resourceOf(object), { namespace });
+      const { body } = await client.send({
+        method: "POST",
+        path,
+        query: { fieldManager: FIELD_MANAGER },
+        body: object,
+        signal,
+      });
+      return { kind: "created" as const, object: body as KubeObject };
+    } catch (error) {
+      if (isStatus(error, 409) && error.reason === "AlreadyExists") return { kind: "exists" as const };
+      throw error;
+    }
+  };
+
+  const replace: Cluster["replace"] = async (object, signal) => {
+    if (object.metadata.resourceVersion === undefined)
+      throw new TypeError(`expected ${object.kind} ${object.metadata.name} with resourceVersion`);
+    guard();
+    try {
+      const { body } = await client.send({
+        method: "PUT",
+        path: objectPath(referenceTo(object)),
+        query: { fieldManager: FIELD_MANAGER },
+        body: object,
+        signal,
+      });
+      return { kind: "replaced" as const, object: body as KubeObject };
+    } catch (error) {
+      if (isStatus(error, 409) || isStatus(error, 404)) return { kind: "conflict" as const };
+      throw error;
+    }
+  };
+
   const deleteObject: Cluster["delete"] = async (reference, { uid, resourceVersion }, signal) => {
     guard();
     try {
@@ -202,7 +240,7 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     return objects;
   };
 
-  return { get, list, apply, handOverField, applyStatus, delete: deleteObject, createEvent };
+  return { get, list, apply, handOverField, applyStatus, create, replace, delete: deleteObject, createEvent };
 }
 
 function objectPath(reference: ObjectReference, subresource?: string): string {

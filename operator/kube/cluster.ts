@@ -49,6 +49,21 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<StatusResult>;
 
+  /** Makes an object, unless there is one of that name. */
+  create(
+    object: KubeObject,
+    signal?: AbortSignal,
+  ): Promise<{ readonly kind: "created"; readonly object: KubeObject } | { readonly kind: "exists" }>;
+
+  /**
+   * Replaces an object if it still has the resource version that `object` names: a compare-and-swap. `conflict`: it has
+   * another one, or is gone. What it throws (but refusals) leaves open whether it was replaced, or will be.
+   */
+  replace(
+    object: KubeObject,
+    signal?: AbortSignal,
+  ): Promise<{ readonly kind: "replaced"; readonly object: KubeObject } | { readonly kind: "conflict" }>;
+
   /** Deletes this very object, and by garbage collection in the background what it owns. */
   delete(
     reference: ObjectReference,

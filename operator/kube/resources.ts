@@ -19,6 +19,8 @@ export const RESOURCES = {
     plural: "horizontalpodautoscalers",
   },
   podDisruptionBudgets: { apiVersion: "policy/v1", kind: "PodDisruptionBudget", plural: "poddisruptionbudgets" },
+  networkPolicies: { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", plural: "networkpolicies" },
+  secrets: { apiVersion: "v1", kind: "Secret", plural: "secrets" },
   pods: { apiVersion: "v1", kind: "Pod", plural: "pods" },
   events: { apiVersion: "events.k8s.io/v1", kind: "Event", plural: "events" },
   leases: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", plural: "leases" },

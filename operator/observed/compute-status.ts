@@ -45,18 +45,12 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
   const failures = listFailures(observation, counts, now);
   const blemish = findBlemish(observation, counts, versions, now);
   const url = serviceUrl(name, namespace, clusterDomain);
-  const activeVersion =
-    versions.length === 0 && counts.ready > 0
-      ? isvc.status?.activeVersion
-      : versions.length === 1
-        ? versions[0]
-        : undefined;
   return {
     observedGeneration: generation,
     url,
     address: { url },
     grpcAddress: `${new URL(url).hostname}:${GRPC_PORT}`,
-    ...(activeVersion !== undefined && { activeVersion }),
+    ...versionsOf(observation),
     replicas: counts.existing,
     readyReplicas: counts.ready,
     updatedReplicas: counts.updated,
@@ -69,6 +63,22 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
       generation,
       now,
     ),
+  };
+}
+
+/** What is said of versions; what was said before, where nothing could be found out. */
+function versionsOf({ rollout, isvc }: Observation): Partial<InferenceServiceStatus> {
+  if (rollout === undefined) {
+    const { activeVersion, previousVersion, targetVersion, epoch, rollout: before } = isvc.status ?? {};
+    return definedOnly({ activeVersion, previousVersion, targetVersion, epoch, rollout: before });
+  }
+  const { activeVersion, previousVersion, targetVersion, epoch } = rollout;
+  return definedOnly({ activeVersion, previousVersion, targetVersion, epoch, rollout: rollout.rollout });
+}
+
+function definedOnly<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }
 
@@ -151,13 +161,14 @@ function newestEviction(replicas: readonly ObservedReplica[]): ReplicaFailureRep
 
 /** What is not as it should be although the replicas answer. */
 function findBlemish(
-  { autoscaler, replicas }: Observation,
+  { autoscaler, replicas, rollout }: Observation,
   counts: ReplicaCounts,
   versions: readonly number[],
   now: Date,
 ): Judgement["blemish"] {
   if (counts.isRolledOut && versions.length > 1)
     return { reason: "VersionSkew", message: `ready replicas answer with the versions ${versions.join(", ")}` };
+  if (rollout?.blocked !== undefined) return { reason: "SwitchBlocked", message: rollout.blocked };
   const trouble = autoscalerTrouble(autoscaler, replicas, now);
   if (trouble === undefined) return undefined;
   return { reason: "AutoscalingImpaired", message: cutToBytes(trouble, MAX_MESSAGE_BYTES) };

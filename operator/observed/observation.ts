@@ -1,5 +1,6 @@
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { ReplicaState } from "../../common/admin-api.ts";
+import type { RolloutView } from "../rollout/rollout-view.ts";
 import type { FailureReason } from "../api/reasons.ts";
 
 /** A Pod, as much of it as the operator looks at; as the API server sends it. */
@@ -83,6 +84,12 @@ export interface AutoscalerObject {
 export interface ObservedReplica {
   readonly pod: PodObject;
   readonly state: ReplicaState | undefined;
+  /** What it said last, also where it has fallen silent since. */
+  readonly lastState?: ReplicaState | undefined;
+  /** The process that said so. */
+  readonly instance?: string | undefined;
+  /** Since when it does not answer, in the clock's ms; undefined where it does. */
+  readonly silentSinceMs?: number | undefined;
 }
 
 /** Something that keeps the spec from being served, found while writing objects. */
@@ -102,6 +109,8 @@ export interface Observation {
   readonly replicas: readonly ObservedReplica[];
   /** Revision label of pods that run the current spec; undefined where the spec itself is refused. */
   readonly revision: string | undefined;
+  /** How far the versions are; undefined where that could not be found out. */
+  readonly rollout?: RolloutView | undefined;
   /** What stood in the way of writing objects. */
   readonly violations: readonly Violation[];
 }

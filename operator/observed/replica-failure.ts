@@ -2,7 +2,7 @@ import { parseTerminationMessage } from "../../common/admin-api.ts";
 import type { StatusFailure } from "../../common/inferenceservice.gen.ts";
 import { cutToBytes } from "../api/cut-text.ts";
 import type { FailureReason } from "../api/reasons.ts";
-import { CONFIG_VOLUME, RUNTIME_CONTAINER } from "../desired/pod-template.ts";
+import { CONFIG_VOLUME, KEY_VOLUME, RUNTIME_CONTAINER } from "../desired/pod-template.ts";
 import type { ContainerState, ContainerStatus, ObservedReplica, PodObject } from "./observation.ts";
 
 /** A replica that fails: an entry of `status.failures`. */
@@ -50,7 +50,11 @@ const CHECKS: readonly Check[] = [
 
 /** Why a replica fails; undefined for one that answers, or that is on its way. */
 export function replicaFailure(replica: ObservedReplica, now: Date): ReplicaFailureReport | undefined {
-  if (isReady(replica.pod)) return undefined;
+  if (isReady(replica.pod)) {
+    // It answers, and something that it should do beside that fails.
+    const finding = saysWhy(replica) ?? hasOtherFiles(replica);
+    return finding === undefined ? undefined : report(replica.pod, finding);
+  }
   for (const check of CHECKS) {
     const finding = check(replica, now);
     if (finding !== undefined) return report(replica.pod, finding);
@@ -116,7 +120,7 @@ function waitsForVolumes({ pod }: ObservedReplica, now: Date): Finding | undefin
   const begunMs = Math.max(since("PodScheduled", "True"), since("PodReadyToStartContainers", "False"));
   if (now.getTime() - begunMs < VOLUMES_PATIENCE_MS) return undefined;
   const volumes = (pod.spec?.volumes ?? [])
-    .filter(({ name }) => name !== CONFIG_VOLUME)
+    .filter(({ name }) => name !== CONFIG_VOLUME && name !== KEY_VOLUME)
     .map(({ configMap, persistentVolumeClaim: claim }) =>
       claim === undefined ? `ConfigMap ${configMap?.name}` : `PersistentVolumeClaim ${claim.claimName}`,
     );
@@ -133,6 +137,16 @@ function saysWhy({ state }: ObservedReplica): Finding | undefined {
   if (failure === undefined) return undefined;
   const { reason, message, version } = failure;
   return { reason, message, ...(version !== undefined && { version }) };
+}
+
+function hasOtherFiles({ state }: ObservedReplica): Finding | undefined {
+  const version = state?.models.flatMap(({ rewritten = [] }) => rewritten)[0];
+  if (version === undefined) return undefined;
+  return {
+    reason: "VersionRewritten",
+    message: `version ${version} has other files in the repository than those that are served`,
+    version,
+  };
 }
 
 function endedWithReason({ pod }: ObservedReplica): Finding | undefined {

@@ -18,6 +18,7 @@ const OWNED = [
   RESOURCES.configMaps,
   RESOURCES.horizontalPodAutoscalers,
   RESOURCES.podDisruptionBudgets,
+  RESOURCES.networkPolicies,
 ] as const;
 
 const BY_OWNER = "owner";
@@ -127,7 +128,7 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
 }
 
 /** The InferenceService that an object of ours names. */
-function keyOfService(object: KubeObject): string {
+export function keyOfService(object: Pick<KubeObject, "metadata">): string {
   return `${object.metadata.namespace ?? ""}/${object.metadata.labels?.[SERVICE_LABEL] ?? ""}`;
 }
 

@@ -1,7 +1,8 @@
+import { epochRecordName } from "../api/names.ts";
 import type { DesiredObjects } from "../desired/desired-objects.ts";
 import type { OwnedDeployment, OwnedObject } from "../desired/owned-object.ts";
 import type { FieldPath } from "../kube/cluster.ts";
-import type { KubeObject } from "../kube/object.ts";
+import { controllerOf, type KubeObject } from "../kube/object.ts";
 import type { DeploymentObject, PodObject } from "../observed/observation.ts";
 import { isRolledOut } from "../observed/rollout.ts";
 
@@ -29,6 +30,8 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
     (object) =>
       !wanted.has(identity(object)) &&
       object.metadata.deletionTimestamp === undefined &&
+      // It is no product of the spec: it says what is served.
+      !isEpochRecord(object) &&
       // A replica of an older revision may still restart, and then reads its configuration again.
       !(
         object.kind === "ConfigMap" &&
@@ -63,6 +66,10 @@ function applyDeployment(object: OwnedDeployment, live: KubeObject | undefined, 
 
 function identity(object: { readonly kind: string; readonly metadata: { readonly name: string } }): string {
   return `${object.kind}/${object.metadata.name}`;
+}
+
+function isEpochRecord({ kind, metadata }: KubeObject): boolean {
+  return kind === "ConfigMap" && metadata.name === epochRecordName(controllerOf({ metadata })?.name ?? "");
 }
 
 function configMapsOf(pod: PodObject): string[] {

@@ -3,22 +3,26 @@ import type { Logger } from "../../common/logger.ts";
 import { ConfigError } from "../../common/runtime-config.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { Result } from "../controller/worker.ts";
-import { desiredObjects, type DesiredObjects } from "../desired/desired-objects.ts";
+import { desiredObjects, type DesiredObjects, type OperatorIdentity } from "../desired/desired-objects.ts";
 import { ApiError, type Cluster } from "../kube/cluster.ts";
 import { controllerOf, referenceTo, type KubeObject } from "../kube/object.ts";
 import { isInactive } from "../observed/autoscaler-trouble.ts";
 import { computeStatus, isAlive } from "../observed/compute-status.ts";
 import type { AutoscalerObject, DeploymentObject, PodObject, Violation } from "../observed/observation.ts";
 import { isReady } from "../observed/replica-failure.ts";
-import type { ReplicaObserver } from "../replicas/replica-observer.ts";
+import type { Replicas } from "../replicas/replicas.ts";
+import type { RolloutView } from "../rollout/rollout-view.ts";
 import { eventsOf } from "./events.ts";
 import { planWrites, type Step } from "./plan.ts";
+import type { RolloutDriver } from "./rollout-driver.ts";
 import type { World } from "./world.ts";
 
 export interface ReconcilerOptions {
   readonly world: World;
   readonly cluster: Cluster;
-  readonly replicas: ReplicaObserver;
+  readonly replicas: Pick<Replicas, "observe">;
+  readonly rollouts: Pick<RolloutDriver, "advance" | "forget">;
+  readonly operator: OperatorIdentity;
   readonly config: OperatorConfig;
   readonly logger: Logger;
   readonly now: () => Date;
@@ -79,7 +83,8 @@ export class Reconciler {
     const written = await this.#write(plan.steps, logger, signal);
     if (written.namespaceEnds) return {};
     const autoscaler = owned.find(isAutoscaler);
-    const replicas = await this.#options.replicas.observe(pods, signal);
+    const rollout = await this.#advance(isvc, pods, plan.desired, signal);
+    const replicas = this.#options.replicas.observe(pods);
     const status = computeStatus(
       {
         isvc,
@@ -87,6 +92,7 @@ export class Reconciler {
         autoscaler,
         replicas,
         revision: plan.desired?.revision,
+        rollout: rollout.view,
         violations: [...plan.violations, ...written.violations],
       },
       now(),
@@ -94,13 +100,37 @@ export class Reconciler {
     );
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
     if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
-    if (written.trouble !== undefined) throw written.trouble;
+    const trouble = written.trouble ?? rollout.trouble;
+    if (trouble !== undefined) throw trouble;
 
     if (outcome.kind === "gone") return {};
-    if (outcome.kind === "conflict" || written.waits) return { requeueAfterMs: POLL_MS };
-    if (written.violations.length > 0) return { requeueAfterMs: REFUSED_RETRY_MS };
-    if (!pods.filter(isAlive).every(isReady)) return { requeueAfterMs: pollDelayMs(status, now()) };
-    return isInactive(autoscaler) ? { requeueAfterMs: INACTIVE_RECHECK_MS } : {};
+    const delays: (number | undefined)[] = [rollout.requeueAfterMs];
+    if (outcome.kind === "conflict" || written.waits) delays.push(POLL_MS);
+    else if (written.violations.length > 0) delays.push(REFUSED_RETRY_MS);
+    else if (!pods.filter(isAlive).every(isReady)) delays.push(pollDelayMs(status, now()));
+    else if (isInactive(autoscaler)) delays.push(INACTIVE_RECHECK_MS);
+    const wanted = delays.filter((delayMs) => delayMs !== undefined);
+    return wanted.length === 0 ? {} : { requeueAfterMs: Math.min(...wanted) };
+  }
+
+  /** Goes on with the versions; what the API server cannot do now is trouble, of which the status does not depend. */
+  async #advance(
+    isvc: InferenceService,
+    pods: readonly PodObject[],
+    desired: DesiredObjects | undefined,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly view?: RolloutView;
+    readonly requeueAfterMs?: number | undefined;
+    readonly trouble?: unknown;
+  }> {
+    if (desired === undefined || pods.length === 0) return {};
+    try {
+      return await this.#options.rollouts.advance(isvc, pods, signal);
+    } catch (trouble) {
+      signal.throwIfAborted();
+      return { trouble };
+    }
   }
 
   #plan(
@@ -109,7 +139,7 @@ export class Reconciler {
     pods: readonly PodObject[],
   ): { desired?: DesiredObjects; steps: readonly Step[]; violations: readonly Violation[] } {
     try {
-      const desired = desiredObjects(isvc, this.#options.config);
+      const desired = desiredObjects(isvc, this.#options.config, this.#options.operator);
       return { desired, steps: planWrites(desired, owned, pods), violations: [] };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
@@ -184,7 +214,10 @@ export class Reconciler {
   #remember(key: string, uid: string | undefined): void {
     const before = this.#uids.get(key);
     if (before === uid) return;
-    if (before !== undefined) this.#told.delete(before);
+    if (before !== undefined) {
+      this.#told.delete(before);
+      this.#options.rollouts.forget(before);
+    }
     if (uid === undefined) this.#uids.delete(key);
     else this.#uids.set(key, uid);
   }

@@ -1,8 +1,34 @@
-import express, { type Express } from "express";
-import { STATE_PATH, type ReplicaReport } from "../../common/admin-api.ts";
+import express, { type Express, type Request, type Response } from "express";
+import {
+  COMMAND_PATH,
+  parseReplicaCommand,
+  SIGNATURE_HEADER,
+  STATE_PATH,
+  type CommandRefusal,
+  type ReplicaCommand,
+  type ReplicaReport,
+} from "../../common/admin-api.ts";
+import type { OperatorKeys } from "./operator-keys.ts";
+import type { Revision } from "./revision.ts";
 
-/** What the admin port answers: the report at {@link STATE_PATH}, to GET. */
-export function createAdminApp(report: () => ReplicaReport): Express {
+/** What the admin port shows and does. */
+export interface AdminAppOptions {
+  readonly report: () => ReplicaReport;
+  /** Raised with each change of the report. */
+  readonly revision: Revision;
+  /** Does what the operator says; returns why not, or undefined. */
+  readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
+  readonly operatorKeys: OperatorKeys | undefined;
+}
+
+/** A command is small: 64 versions with their digests, and 16 labels. */
+const MAX_COMMAND_BYTES = 64 * 1024;
+/** As long as anybody may wait for a change. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** What the admin port answers: the report at {@link STATE_PATH}, to GET, and commands at {@link COMMAND_PATH}. */
+export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
   // What is not the path itself is another path.
   app.enable("strict routing");
@@ -10,16 +36,60 @@ export function createAdminApp(report: () => ReplicaReport): Express {
   app.disable("x-powered-by");
   app.disable("etag");
   app.disable("query parser");
+  app.use(express.text({ type: () => true, limit: MAX_COMMAND_BYTES }));
   app.use((request, response, next) => {
-    // Nothing here takes a body.
-    request.resume();
     response.set("cache-control", "no-store");
-    next();
+    if (isAllowed(request, options.operatorKeys)) next();
+    else response.status(401).json({ error: `expected a ${SIGNATURE_HEADER} of the operator` });
   });
   app
     .route(STATE_PATH)
-    .get((_request, response) => void response.json(report()))
+    .get((request, response) => answerState(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
+  app
+    .route(COMMAND_PATH)
+    .post((request, response) => answerCommand(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
+  app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
+    const status = error instanceof Error && "status" in error && typeof error.status === "number" ? error.status : 500;
+    response.status(status).json({ error: status < 500 ? "the body cannot be read" : "the state cannot be told" });
+  });
   return app;
+}
+
+function isAllowed(request: Request, keys: OperatorKeys | undefined): boolean {
+  if (keys === undefined) return request.method !== "POST";
+  const { method, originalUrl: path } = request;
+  return keys.verify({ method, path, body: bodyOf(request) }, request.get(SIGNATURE_HEADER) ?? "");
+}
+
+function bodyOf(request: Request): string {
+  const body: unknown = request.body;
+  return typeof body === "string" ? body : "";
+}
+
+async function answerState(request: Request, response: Response, options: AdminAppOptions): Promise<void> {
+  const query = new URLSearchParams(request.originalUrl.split("?", 2)[1] ?? "");
+  const seen = query.get("seen");
+  if (seen !== null) {
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const waitMs = Math.min(Number(query.get("waitMs")) || 0, LONGEST_WAIT_MS);
+    await options.revision.pass(Number(seen), waitMs, gone.signal);
+  }
+  response.json(options.report());
+}
+
+function answerCommand(request: Request, response: Response, { carryOut, report }: AdminAppOptions): void {
+  let command: ReplicaCommand;
+  try {
+    command = parseReplicaCommand(JSON.parse(bodyOf(request)));
+  } catch {
+    response.status(400).json({ error: "expected a command in JSON" });
+    return;
+  }
+  const refusal = carryOut(command);
+  if (refusal === undefined) response.json(report());
+  else response.status(409).json({ ...refusal, report: report() });
 }

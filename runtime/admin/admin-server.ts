@@ -1,22 +1,21 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ReplicaReport } from "../../common/admin-api.ts";
+import type { AdminAppOptions } from "./admin-app.ts";
 
-/** The server that the operator asks for the replica's state. It needs no model and no configuration. */
+/** The server on which the operator asks for the replica's state, and says what to do. */
 export interface AdminServer extends AsyncDisposable {
   readonly port: number;
 }
 
-export interface AdminServerOptions {
+export interface AdminServerOptions extends AdminAppOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly report: () => ReplicaReport;
 }
 
-/** Listens, and answers `GET` of STATE_PATH; nothing else is there. Throws what listening throws. */
+/** Listens. Throws what listening throws. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options.report));
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options));
   // A few connections are all that the operator needs.
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
@@ -37,10 +36,10 @@ export async function startAdminServer(options: AdminServerOptions): Promise<Adm
 }
 
 /** Web frameworks are large: a replica is sooner there, and smaller, without one that nobody has asked anything yet. */
-function whenAsked(report: AdminServerOptions["report"]): RequestListener {
+function whenAsked(options: AdminAppOptions): RequestListener {
   let loading: Promise<RequestListener> | undefined;
   return (request, response) => {
-    loading ??= import("./admin-app.ts").then(({ createAdminApp }) => createAdminApp(report));
+    loading ??= import("./admin-app.ts").then(({ createAdminApp }) => createAdminApp(options));
     loading.then(
       (app) => app(request, response),
       () => response.destroy(),

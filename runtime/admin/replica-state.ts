@@ -1,4 +1,11 @@
-import type { ReplicaModel, ReplicaPhase, ReplicaState } from "../../common/admin-api.ts";
+import type {
+  ReplicaFailure,
+  ReplicaGate,
+  ReplicaModel,
+  ReplicaPhase,
+  ReplicaState,
+  ReplicaVersion,
+} from "../../common/admin-api.ts";
 import { publishedStateOf, type Failure, type HarnessState } from "../core/harness.ts";
 import type { ModelDescription } from "../core/model-description.ts";
 
@@ -6,8 +13,16 @@ import type { ModelDescription } from "../core/model-description.ts";
 const LONGEST_MESSAGE = 2_048;
 
 /** What the replica tells of itself. */
-export function replicaStateOf(models: readonly ModelDescription[], isDraining: boolean): ReplicaState {
-  return { phase: phaseOf(models, isDraining), models: models.map(replicaModelOf) };
+export function replicaStateOf(
+  models: readonly ModelDescription[],
+  isDraining: boolean,
+  /** Of models whose versions the operator switches. */
+  gateOf: (model: string) => ReplicaGate | undefined = () => undefined,
+): ReplicaState {
+  return {
+    phase: phaseOf(models, isDraining),
+    models: models.map((model) => replicaModelOf(model, gateOf(model.name))),
+  };
 }
 
 /** The model that is furthest from being served decides; one that failed is further than any. */
@@ -19,26 +34,26 @@ function phaseOf(models: readonly ModelDescription[], isDraining: boolean): Repl
 }
 
 function modelPhaseOf(model: ModelDescription): ReplicaPhase {
+  if (model.isServing) return "Ready";
   if (failureOfModel(model) !== undefined) return "Failed";
   const states = new Set(model.versions.map(({ state }) => state.kind));
   if (states.has("fetching")) return "Fetching";
   if (states.has("loading")) return "Loading";
   if (states.has("warming-up")) return "WarmingUp";
-  return states.size === 0 || states.has("new") ? "Starting" : "Ready";
+  // What is loaded and does not answer waits for the word of the operator.
+  return "Starting";
 }
 
-function replicaModelOf(model: ModelDescription): ReplicaModel {
+function replicaModelOf(model: ModelDescription, gate: ReplicaGate | undefined): ReplicaModel {
   const failed = failureOfModel(model);
   const fetching = model.versions.find(({ state }) => state.kind === "fetching");
   return {
     name: model.name,
     ...(model.activeVersion !== undefined && { activeVersion: model.activeVersion }),
-    versions: model.versions.map(({ version, state, digest, sizeBytes }) => ({
-      version,
-      state: publishedStateOf(state),
-      ...(digest !== undefined && { digest }),
-      ...(sizeBytes !== undefined && { sizeBytes }),
-    })),
+    versions: model.versions.map(replicaVersionOf),
+    ...(gate !== undefined && { gate }),
+    ...(model.listed !== undefined && { listed: [...model.listed] }),
+    ...(model.rewritten.length > 0 && { rewritten: [...model.rewritten] }),
     ...(fetching?.state.kind === "fetching" && {
       loading: {
         version: fetching.version,
@@ -46,14 +61,23 @@ function replicaModelOf(model: ModelDescription): ReplicaModel {
         ...(fetching.state.progress.bytesTotal !== undefined && { bytesTotal: fetching.state.progress.bytesTotal }),
       },
     }),
-    ...(failed !== undefined && {
-      failure: {
-        reason: failed.failure.reason,
-        message: failed.failure.message.slice(0, LONGEST_MESSAGE),
-        ...(failed.version !== undefined && { version: failed.version }),
-      },
-    }),
+    ...(failed !== undefined && { failure: replicaFailureOf(failed.failure, failed.version) }),
   };
+}
+
+function replicaVersionOf({ version, state, digest, sizeBytes }: ModelDescription["versions"][number]): ReplicaVersion {
+  const failure = failureIn(state);
+  return {
+    version,
+    state: publishedStateOf(state),
+    ...(digest !== undefined && { digest }),
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(failure !== undefined && { failure: replicaFailureOf(failure, version) }),
+  };
+}
+
+function replicaFailureOf({ reason, message }: Failure, version: number | undefined): ReplicaFailure {
+  return { reason, message: message.slice(0, LONGEST_MESSAGE), ...(version !== undefined && { version }) };
 }
 
 /** The failure to show: of the listing, else of the newest version that fails. */

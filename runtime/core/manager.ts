@@ -1,4 +1,6 @@
+import type { Serving } from "../../common/admin-api.ts";
 import { ServingError } from "../errors.ts";
+import type { Aspiration } from "./aspiration.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { ModelSupervisor, type SupervisorOptions } from "./model-supervisor.ts";
 import type { ModelStatus, ServableHandle, Servables } from "./servable.ts";
@@ -43,7 +45,22 @@ export class Manager implements Servables, AsyncDisposable {
   }
 
   isReady(): boolean {
-    return [...this.#supervisors.values()].every((supervisor) => supervisor.isComplete());
+    return [...this.#supervisors.values()].every((supervisor) => supervisor.isServing());
+  }
+
+  /** Says what shall be loaded of a model that the operator switches. Throws ServingError (NotFound) for an unknown one. */
+  aspire(model: string, aspiration: Aspiration): void {
+    this.#supervisorOf(model).aspire(aspiration);
+  }
+
+  /** Says which version of it answers requests that name none, at once; undefined: none does. Throws as {@link aspire}. */
+  direct(model: string, serving: Serving | undefined): void {
+    this.#supervisorOf(model).direct(serving);
+  }
+
+  /** Whether what is to be served is loaded, and is the right file. Throws as {@link aspire}. */
+  isPrepared(model: string, serving: Serving): boolean {
+    return this.#supervisorOf(model).versions.isPrepared(serving);
   }
 
   describe(): readonly ModelDescription[] {

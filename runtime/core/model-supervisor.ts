@@ -1,4 +1,6 @@
+import type { Serving } from "../../common/admin-api.ts";
 import { ReplicaFailureError } from "../errors.ts";
+import type { Aspiration, AspiredVersion } from "./aspiration.ts";
 import { failureOf, type Failure } from "./harness.ts";
 import type { ManagerEvent } from "./manager-event.ts";
 import type { ModelDescription } from "./model-description.ts";
@@ -6,10 +8,11 @@ import { checkState } from "./model-state.ts";
 import { ModelVersions } from "./model-versions.ts";
 import { nextAction, type Action } from "./next-action.ts";
 import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
-import type { ModelRepository, VersionSelection } from "./repository.ts";
+import type { FetchedVersion, ModelRepository, VersionSelection } from "./repository.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import type { ServableVersion } from "./servable-version.ts";
-import type { InferenceEngine, ModelObserver } from "./servable.ts";
+import type { InferenceEngine, LoadedModel, ModelObserver } from "./servable.ts";
+import { incompatibility } from "./signature-compatibility.ts";
 
 /** What a supervisor works with: its model's configuration and files, an engine, and what time and chance are. */
 export interface SupervisorOptions extends PrepareModelOptions {
@@ -28,75 +31,138 @@ export interface SupervisorOptions extends PrepareModelOptions {
  */
 const HANDLES_TIMEOUT_MS = 300_000;
 
-type Listing =
-  | { readonly kind: "done" }
-  /** To be done, again, from `dueAtMs` on. */
-  | { readonly kind: "due"; readonly dueAtMs: number; readonly failure: Failure | undefined };
+interface Listing {
+  /** When the repository is to be listed, again. */
+  readonly dueAtMs: number;
+  /** Why it could not be, or what it lacks. */
+  readonly failure: Failure | undefined;
+}
 
 /**
  * Keeps the aspired versions of one model loaded: lists the repository, asks {@link nextAction} what to do, does it, and
- * asks again. What fails is tried again after a while, from the listing on, since the cure may be another version.
+ * asks again. What fails is tried again after a while, from the listing on, since the cure may be another version. Which
+ * versions are aspired to follows from the listing by the policy, or is said by the operator, who then also says which one
+ * is active.
  */
 export class ModelSupervisor {
   readonly #options: SupervisorOptions;
   readonly #versions: ModelVersions;
-  #listing: Listing = { kind: "due", dueAtMs: Number.NEGATIVE_INFINITY, failure: undefined };
+  #listing: Listing = { dueAtMs: Number.NEGATIVE_INFINITY, failure: undefined };
+  #listed: readonly number[] | undefined;
+  #pollIntervalMs: number;
+  #wasComplete = false;
+  readonly #unloads = new Set<Promise<void>>();
   #wake = new AbortController();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#versions = new ModelVersions(options.config);
+    this.#pollIntervalMs = options.config.pollIntervalMs;
   }
 
   /** What those see who ask for the model. */
-  get versions(): Pick<ModelVersions, "lend" | "versionOf" | "status"> {
+  get versions(): Pick<ModelVersions, "lend" | "versionOf" | "status" | "isPrepared"> {
     return this.#versions;
   }
 
   /** Works until `signal` aborts, then unloads everything. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#listing.kind === "due" && this.#listing.dueAtMs <= this.#options.clock.now()) await this.#list(signal);
+      if (this.#listing.dueAtMs <= this.#options.clock.now()) await this.#list(signal);
       else await this.#act(nextAction(this.#versions.snapshots(), this.#options.clock.now()), signal);
     }
     this.#versions.aspireTo([]);
+    this.#versions.direct(undefined);
     for (;;) {
       const action = nextAction(this.#versions.snapshots(), this.#options.clock.now());
-      if (action.kind !== "unload") return;
-      await this.#unload(action.version);
+      if (action.kind !== "unload") break;
+      this.#beginUnload(action.version);
     }
+    await Promise.all(this.#unloads);
+  }
+
+  /** Says what shall be loaded, of a model that the operator switches. The active version stays, whatever this says. */
+  aspire({ versions, pollIntervalMs }: Aspiration): void {
+    this.#versions.aspireTo(versions);
+    if (pollIntervalMs !== this.#pollIntervalMs) {
+      this.#pollIntervalMs = pollIntervalMs;
+      if (this.#listed !== undefined && this.#listing.failure === undefined) this.#listing = this.#nextListing();
+    }
+    this.#wake.abort();
+  }
+
+  /** Says which version answers requests that name none, at once; undefined: none does. */
+  direct(serving: Serving | undefined): void {
+    this.#versions.direct(serving);
+    this.#wake.abort();
   }
 
   describe(): ModelDescription {
     return {
       ...this.#versions.describe(),
-      listingFailure: this.#listing.kind === "due" ? this.#listing.failure : undefined,
+      listed: this.#listed,
+      rewritten: this.#options.repository.rewrittenVersions?.() ?? [],
+      isServing: this.isServing(),
+      listingFailure: this.#listing.failure,
     };
   }
 
+  /**
+   * Whether the model answers as it should: once all that it was told to serve answered, others that are being loaded, or
+   * fail to, change nothing about that.
+   */
+  isServing(): boolean {
+    const hasActive = this.#versions.active !== undefined;
+    if (this.#options.config.switchedBy === "Operator") return hasActive;
+    this.#wasComplete ||= this.#isComplete();
+    return this.#wasComplete && hasActive;
+  }
+
   /** Whether every aspired version is available, and none is missing in the repository. */
-  isComplete(): boolean {
-    if (this.#listing.kind === "due" && this.#listing.failure !== undefined) return false;
-    return this.#versions.areComplete();
+  #isComplete(): boolean {
+    return this.#listing.failure === undefined && this.#versions.areComplete();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
     const { config, repository, select, report } = this.#options;
-    const before = this.#listing.kind === "due" ? this.#listing.failure : undefined;
+    const before = this.#listing.failure;
     try {
-      const selection = select(await repository.listVersions(signal));
-      this.#versions.aspireTo(selection.versions);
-      report({ kind: "listed", model: config.name, aspired: selection.versions });
-      this.#listing = { kind: "done" };
+      const listed = await repository.listVersions(signal);
+      this.#listing = this.#nextListing();
+      const isNews = this.#listed?.join() !== listed.join() || before !== undefined;
+      this.#listed = listed;
+      if (config.switchedBy === "Operator") {
+        if (isNews) report({ kind: "listed", model: config.name, aspired: listed });
+        return;
+      }
+      const selection = select(listed);
+      this.#versions.aspireTo(selection.versions.map((version) => this.#suited(version)));
+      if (isNews) report({ kind: "listed", model: config.name, aspired: selection.versions });
       if (selection.failure !== undefined) this.#listingFailed(selection.failure, before);
     } catch (error) {
       if (!signal.aborted) this.#listingFailed(asReplicaFailure(error), before);
     }
   }
 
+  /** A version that follows another one must suit its clients, unless they were told. */
+  #suited(version: number): AspiredVersion {
+    const active = this.#versions.active?.id.version;
+    const isFollower =
+      active !== undefined && version !== active && this.#versions.get(version)?.state.kind !== "ready";
+    if (!isFollower || this.#options.config.signatureChange === "Allow") return { version };
+    return { version, compatibleWith: active };
+  }
+
+  #nextListing(): Listing {
+    const { clock, random } = this.#options;
+    // A tenth more or less: replicas that started together should not ask together for ever.
+    const delayMs = this.#pollIntervalMs * (0.9 + 0.2 * random());
+    return { dueAtMs: delayMs === 0 ? Number.POSITIVE_INFINITY : clock.now() + delayMs, failure: undefined };
+  }
+
   #listingFailed(error: ReplicaFailureError, before: Failure | undefined): void {
     const failure = this.#failureAfter(error, before);
-    this.#listing = { kind: "due", dueAtMs: failure.retryAtMs, failure };
+    this.#listing = { dueAtMs: failure.retryAtMs, failure };
     this.#reportFailure(undefined, failure, error);
   }
 
@@ -105,7 +171,7 @@ export class ModelSupervisor {
       case "load":
         return await this.#load(action.version, signal);
       case "unload":
-        return await this.#unload(action.version);
+        return this.#beginUnload(action.version);
       case "wait":
         return await this.#pause(action.untilMs, signal);
       case "none":
@@ -118,7 +184,7 @@ export class ModelSupervisor {
   /** Until the moment, or until something happens that nobody planned. */
   async #pause(untilMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const dueAtMs = this.#listing.kind === "due" ? Math.min(untilMs, this.#listing.dueAtMs) : untilMs;
+    const dueAtMs = Math.min(untilMs, this.#listing.dueAtMs);
     await clock.wait(dueAtMs - clock.now(), AbortSignal.any([signal, this.#wake.signal]));
     if (this.#wake.signal.aborted) this.#wake = new AbortController();
   }
@@ -138,6 +204,8 @@ export class ModelSupervisor {
         (progress) => version.state.kind === "fetching" && version.step({ kind: "progressed", progress }),
         signal,
       );
+      const aspiration = this.#versions.aspirationTo(number);
+      checkDigest(fetched, aspiration);
       version.keepFetched(fetched);
       version.step({ kind: "fetched" });
       const fetchedMs = clock.now();
@@ -149,6 +217,7 @@ export class ModelSupervisor {
       });
       version.keepModel(model);
       checkState(this.#options.config.state, model.signature);
+      this.#checkCompatibility(model, aspiration?.compatibleWith);
       version.step({ kind: "loaded" });
       report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
       const observer: PreparationObserver = {
@@ -161,7 +230,7 @@ export class ModelSupervisor {
       version.step({ kind: "warmed-up" });
       this.#versions.activate();
       report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });
-      if (this.isComplete())
+      if (this.#isComplete())
         report({ kind: "complete", model: id.name, versions: this.#versions.status().availableVersions });
     } catch (error) {
       if (signal.aborted) version.step({ kind: "cancelled" });
@@ -169,6 +238,17 @@ export class ModelSupervisor {
       await version.unload();
       if (version.state.kind === "disabled") this.#versions.delete(number);
     }
+  }
+
+  #checkCompatibility(model: LoadedModel, compatibleWith: number | undefined): void {
+    const other = compatibleWith === undefined ? undefined : this.#versions.get(compatibleWith)?.signature;
+    if (other === undefined) return;
+    const why = incompatibility(other, model.signature, this.#options.config.state);
+    if (why !== undefined)
+      throw new ReplicaFailureError(
+        "SignatureMismatch",
+        `clients of version ${compatibleWith} could not use it: ${why}`,
+      );
   }
 
   #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {
@@ -185,6 +265,14 @@ export class ModelSupervisor {
         this.#wake.abort();
       },
     };
+  }
+
+  #beginUnload(number: number): void {
+    const unload = this.#unload(number).finally(() => {
+      this.#unloads.delete(unload);
+      this.#wake.abort();
+    });
+    this.#unloads.add(unload);
   }
 
   async #unload(number: number): Promise<void> {
@@ -216,7 +304,9 @@ export class ModelSupervisor {
     const failure = this.#failureAfter(error, failureOf(version.state).failure);
     version.step({ kind: "failed", failure });
     this.#versions.activate();
-    if (this.#listing.kind === "done") this.#listing = { kind: "due", dueAtMs: failure.retryAtMs, failure: undefined };
+    // The cure may be another version.
+    if (this.#listing.failure === undefined && failure.retryAtMs < this.#listing.dueAtMs)
+      this.#listing = { dueAtMs: failure.retryAtMs, failure: undefined };
     this.#reportFailure(version.id.version, failure, error);
   }
 
@@ -231,6 +321,14 @@ export class ModelSupervisor {
     const { clock, config, report } = this.#options;
     report({ kind: "failed", model: config.name, version, failure, retryInMs: failure.retryAtMs - clock.now(), error });
   }
+}
+
+function checkDigest({ version, digest }: FetchedVersion, aspiration: AspiredVersion | undefined): void {
+  if (aspiration?.digest === undefined || aspiration.digest === digest) return;
+  throw new ReplicaFailureError(
+    "VersionRewritten",
+    `version ${version}: expected ${aspiration.digest}, as other replicas have it, got ${digest}`,
+  );
 }
 
 function asReplicaFailure(error: unknown): ReplicaFailureError {

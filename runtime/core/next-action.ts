@@ -6,6 +6,10 @@ export interface VersionSnapshot {
   readonly state: HarnessState;
   /** Whether the version should be served. */
   readonly isAspired: boolean;
+  /** Whether somebody has said that requests are for it: it stays, aspired or not. */
+  readonly isPinned?: boolean;
+  /** Whether it is to be compared with another one, which is not loaded yet but will be. */
+  readonly mustWait?: boolean;
 }
 
 /** What to do next with the versions of a model. */
@@ -20,13 +24,14 @@ export type Action =
 /**
  * Decides the one next step for a model; it is asked again after each. The model stays available: the new version is
  * loaded before the old one is unloaded, which only goes when an aspired one answers or none is aspired any more. One
- * step at a time, so that no more than one version more than aspired is ever in memory.
+ * load at a time. What leaves may take its time, as long as somebody uses it, and keeps nothing else from being done.
  */
 export function nextAction(versions: readonly VersionSnapshot[], nowMs: number): Action {
-  if (versions.some(({ state }) => isLoading(state) || state.kind === "quiescing" || state.kind === "unloading"))
-    return { kind: "none" };
+  if (versions.some(({ state }) => isLoading(state))) return { kind: "none" };
   const aspired = versions.filter(({ isAspired }) => isAspired).sort((a, b) => b.version - a.version);
-  const unwanted = versions.filter(({ isAspired, state }) => !isAspired && state.kind !== "disabled");
+  const unwanted = versions.filter(
+    ({ isAspired, isPinned, state }) => !isAspired && isPinned !== true && !isLeaving(state),
+  );
 
   // What never answered is dropped at once; what answers is kept until an aspired version does.
   const idle = unwanted.find(({ state }) => state.kind !== "ready");
@@ -36,10 +41,14 @@ export function nextAction(versions: readonly VersionSnapshot[], nowMs: number):
   if (replaced !== undefined && isReplaced) return { kind: "unload", version: replaced.version };
 
   // The newest first: it is the one that requests without a version are for.
-  const due = aspired.find(({ state }) => retryAtOf(state) <= nowMs);
+  const due = aspired.find(({ state, mustWait }) => mustWait !== true && retryAtOf(state) <= nowMs);
   if (due !== undefined) return { kind: "load", version: due.version };
-  const untilMs = Math.min(...aspired.map(({ state }) => retryAtOf(state)));
+  const untilMs = Math.min(...aspired.filter(({ mustWait }) => mustWait !== true).map(({ state }) => retryAtOf(state)));
   return untilMs === Number.POSITIVE_INFINITY ? { kind: "none" } : { kind: "wait", untilMs };
+}
+
+function isLeaving({ kind }: HarnessState): boolean {
+  return kind === "quiescing" || kind === "unloading" || kind === "disabled";
 }
 
 /** When a version may be loaded; infinity if it needs no loading. */

@@ -29,6 +29,8 @@ export interface ModelRepository {
    * were brought to the local disk before. Throws StorageNotFound if there is none.
    */
   listVersions(signal: AbortSignal): Promise<readonly number[]>;
+  /** Fetched versions whose files were others when the repository was last listed. Absent where that cannot happen. */
+  rewrittenVersions?(): readonly number[];
   /**
    * Brings a version to the local disk: streamed with constant memory, sizes and digests checked, renamed into place
    * as the last step, resumed after a broken connection. A version that is already there is verified, and fetched again only if

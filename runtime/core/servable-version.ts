@@ -34,6 +34,11 @@ export class ServableVersion {
     return this.#fetched;
   }
 
+  /** What is loaded of it says this; undefined where nothing is. */
+  get signature(): Signature | undefined {
+    return this.#model?.signature;
+  }
+
   /** Moves the state on. Throws for an event that cannot happen now. */
   step(event: HarnessEvent): void {
     this.#state = transition(this.#state, event);

@@ -6,6 +6,7 @@ import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
 import { contentCodingOf } from "./content-encoding.ts";
+import type { InferTarget } from "../serving/infer-path.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
@@ -72,6 +73,8 @@ export class StreamHandler {
     using stream = this.#options.path.openStream();
     let begun: { readonly context: StreamContext; readonly firstRow: number } | undefined;
     try {
+      const admission = this.#admission(route);
+      if (admission !== undefined) await admission;
       begun = this.#begin(exchange, route, stream, requestId);
     } catch (thrown) {
       const error = ServingError.from(thrown);
@@ -112,6 +115,12 @@ export class StreamHandler {
     this.#options.logger.error({ requestId, model: quoteName(model), err: error.cause ?? error }, "request failed");
   }
 
+  /** What a stream has to wait for before its version can be chosen; undefined: nothing. */
+  #admission(route: InferenceRoute): Promise<void> | undefined {
+    // Nobody is held for long.
+    return this.#options.path.admit(targetOf(route), new AbortController().signal);
+  }
+
   /** Checks what can be checked before the body is read, and sends the head. Throws ServingError. */
   #begin(
     exchange: Exchange,
@@ -123,7 +132,7 @@ export class StreamHandler {
     const isRows = route.mode === "batch";
     checkHead(headers["content-type"], headers["content-encoding"], isRows);
     const firstRow = isRows ? offsetOf(url) : 0;
-    const target = { model: route.model ?? "", version: route.version, label: route.label };
+    const target = targetOf(route);
     const servable = stream.lend(target);
     const { lingerMs, sendTimeoutMs, streamIdleTimeoutMs: idleTimeoutMs } = this.#limits;
     const streamed = new StreamExchange(exchange, { idleTimeoutMs, sendTimeoutMs, lingerMs });
@@ -142,6 +151,10 @@ export class StreamHandler {
     const context = { exchange: streamed, allowance, options, limits, route, target, framing, stream, servable };
     return { context: { ...context, ending: this.#ending.signal }, firstRow };
   }
+}
+
+function targetOf({ model = "", version, label }: InferenceRoute): InferTarget {
+  return { model, version, label };
 }
 
 function rowReaderOf({ exchange, servable }: StreamContext): ReadLine {

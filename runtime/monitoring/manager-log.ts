@@ -1,5 +1,24 @@
 import type { Logger } from "../../common/logger.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
+import type { GateState } from "../traffic/gate-state.ts";
+
+/** One line for each change of what the operator lets a model answer with; fences are too short to be told of. */
+export function logGateState(logger: Logger, model: string, state: GateState): void {
+  switch (state.kind) {
+    case "Unjoined":
+    case "Fenced":
+      return logger.debug({ model, gate: state.kind }, "requests wait for the operator");
+    case "Serving":
+      return logger.info({ model, epoch: state.epoch, version: state.serving.version }, "serving this epoch");
+    case "Unsure":
+      return logger.warn(
+        { model, epoch: state.epoch },
+        "the operator has not said in time how a switch ended: requests are refused until it does",
+      );
+    default:
+      return state satisfies never;
+  }
+}
 
 /** One line for each change of a model's state; runs are counted, not logged. */
 export function logManagerEvent(logger: Logger, event: ManagerEvent): void {

@@ -78,6 +78,19 @@ export const RUNTIME_METRICS = {
     help: "Size of all files of a version that answers.",
     labels: ["model", "version"],
   },
+  epoch: {
+    name: "lockstep_epoch",
+    type: "gauge",
+    help: "The epoch that the replica serves, where the operator switches versions; 0 while it answers nobody.",
+    labels: ["model"],
+  },
+  switchHeld: {
+    name: "lockstep_switch_held_seconds",
+    type: "histogram",
+    help: "How long a switch of versions let requests that name no version wait.",
+    labels: ["model"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+  },
   modelFailures: {
     name: "lockstep_model_failures_total",
     type: "counter",

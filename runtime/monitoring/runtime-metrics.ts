@@ -115,6 +115,12 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     }
   }
 
+  /** Follows what the operator makes a model serve: the epoch, and for how long requests were held before it. */
+  observeGate(model: string, epoch: number, heldMs: number | undefined): void {
+    this.#values.epoch.series({ model }).value = epoch;
+    if (heldMs !== undefined) this.#histograms.switchHeld.series({ model }).observe(heldMs / 1000);
+  }
+
   /** Whether the replica answers. */
   setReady(isReady: boolean): void {
     this.#values.ready.series({}).value = isReady ? 1 : 0;

@@ -59,6 +59,8 @@ export interface InferPathOptions {
   readonly statistics: ModelStatistics;
   /** How states are kept, by model. Default: the configuration's own defaults. */
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
+  /** What requests that name no version have to wait for, by model. Default: nothing. */
+  readonly gates?: ReadonlyMap<string, { hold(signal: AbortSignal): Promise<void> | undefined }>;
 }
 
 const DEFAULT_SEQUENCES: SequencesConfig = { idleTimeoutMs: 60_000, maxCount: 4_096 };
@@ -88,8 +90,21 @@ export class InferPath {
     handle.model.checkRoom?.();
   }
 
+  /**
+   * Resolves when the version that a target stands for may be lent, at once after it; undefined: now. Rejects with ServingError
+   * (Unavailable), or the reason of `signal`.
+   */
+  admit(target: InferTarget, signal: AbortSignal): Promise<void> | undefined {
+    if (target.version !== undefined) return undefined;
+    const gate = this.#options.gates?.get(target.model);
+    const held = gate?.hold(signal);
+    return gate === undefined || held === undefined ? undefined : waitFor(held, () => gate.hold(signal));
+  }
+
   /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
   async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
+    const admission = this.admit(target, context.signal);
+    if (admission !== undefined) await admission;
     using handle = this.acquire(target);
     const mayGoOn = target.version === undefined && target.label === undefined;
     const outcome = await this.#answer(handle, prepare, context, mayGoOn ? "any" : "this");
@@ -102,6 +117,7 @@ export class InferPath {
   /** Begins a stream. */
   openStream(): InferStream {
     return new InferStream({
+      admit: (target, signal) => this.admit(target, signal),
       acquire: (target) => this.acquire(target),
       answer: async (handle, prepare, context, place) => only(await this.#answer(handle, prepare, context, place)),
     });
@@ -208,6 +224,10 @@ export class InferPath {
     }
     return states;
   }
+}
+
+async function waitFor(first: Promise<void>, hold: () => Promise<void> | undefined): Promise<void> {
+  for (let held: Promise<void> | undefined = first; held !== undefined; held = hold()) await held;
 }
 
 function requestOf(

@@ -12,6 +12,8 @@ export interface StreamPlace {
 
 /** What a stream needs of the way that all requests go. */
 export interface StreamedPath {
+  /** As InferPath.admit. */
+  admit(target: InferTarget, signal: AbortSignal): Promise<void> | undefined;
   /** Throws ServingError (NotFound, Unavailable). */
   acquire(target: InferTarget): ServableHandle;
   /** Answers one request by the version that was lent. Throws ServingError, or the reason of `context.signal`. */
@@ -49,6 +51,8 @@ export class InferStream implements Disposable {
    * them; the state of a model that has one goes from each request to the next, which therefore wait for each other.
    */
   async infer<T = WireAnswer>(target: InferTarget, prepare: Prepare<T>, context: InferContext): Promise<Inferred<T>> {
+    const admission = this.#models.has(keyOf(target)) ? undefined : this.#path.admit(target, context.signal);
+    if (admission !== undefined) await admission;
     const model = this.#modelOf(target);
     const { handle, states } = model;
     const position = { id: "stream", isStart: !model.hasStarted, isEnd: false };
@@ -67,7 +71,7 @@ export class InferStream implements Disposable {
   }
 
   #modelOf(target: InferTarget): StreamedModel {
-    const key = `${target.model} ${target.version ?? ""} ${target.label ?? ""}`;
+    const key = keyOf(target);
     let model = this.#models.get(key);
     if (model === undefined) {
       const states = new SequenceStates(STREAM_SEQUENCES, () => 0);
@@ -81,4 +85,8 @@ export class InferStream implements Disposable {
     for (const { handle } of this.#models.values()) handle[Symbol.dispose]();
     this.#models.clear();
   }
+}
+
+function keyOf({ model, version, label }: InferTarget): string {
+  return `${model} ${version ?? ""} ${label ?? ""}`;
 }

@@ -14,6 +14,8 @@ import { desiredObjects } from "../../operator/desired/desired-objects.ts";
 const FOLDER = path.join(import.meta.dirname, "desired");
 const CONFIG = readOperatorConfig({ LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:0.1.0" });
 
+const OPERATOR = { publicKeyPem: "-----BEGIN PUBLIC KEY-----\n", namespace: "lockstep-system" };
+
 const cases = readdirSync(FOLDER)
   .filter((file) => file.endsWith(".in.yaml"))
   .map((file) => file.slice(0, -".in.yaml".length));
@@ -25,7 +27,7 @@ describe("desired objects", () => {
     // As the API server stores it, defaults filled in.
     const isvc = load(readFileSync(path.join(FOLDER, `${name}.in.yaml`), "utf8")) as InferenceService;
     const file = path.join(FOLDER, `${name}.out.yaml`);
-    const found = desiredObjects(isvc, CONFIG).objects.map((object) =>
+    const found = desiredObjects(isvc, CONFIG, OPERATOR).objects.map((object) =>
       dump(object, { lineWidth: 120, noRefs: true, sortKeys: true }),
     );
     const text = found.join("---\n");

@@ -5,7 +5,7 @@ import type { KubeClient } from "../../operator/kube/client.ts";
 import { FIELD_MANAGER } from "../../operator/kube/cluster.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { RESOURCES } from "../../operator/kube/resources.ts";
-import type { ReplicaObserver } from "../../operator/replicas/replica-observer.ts";
+import type { Replicas } from "../../operator/replicas/replicas.ts";
 import { eventually } from "../eventually.ts";
 import {
   manifest,
@@ -25,10 +25,30 @@ beforeEach(async () => {
 });
 afterEach(() => sandbox.close());
 
-/** Replicas that say what the test wants them to. */
-function replicasThatSay(state: () => ReplicaState | undefined): ReplicaObserver {
+/** Replicas that say what the test wants them to, and do what they are told. */
+function replicasThatSay(state: () => ReplicaState | undefined): Replicas {
+  let epoch = 0;
+  const withGate = (said: ReplicaState | undefined): ReplicaState | undefined =>
+    said && {
+      ...said,
+      models: said.models.map((model) => ({
+        ...model,
+        gate:
+          epoch === 0
+            ? ({ kind: "Unjoined", term: 0, held: 0 } as const)
+            : ({ kind: "Serving", term: 1, epoch, held: 0 } as const),
+      })),
+    };
   return {
-    observe: (pods) => Promise.resolve(pods.map((pod) => ({ pod, state: state() }))),
+    observe: (pods) =>
+      pods.map((pod) => {
+        const said = withGate(state());
+        return { pod, state: said, lastState: said, instance: "a", silentSinceMs: undefined };
+      }),
+    command: (_pod, command) => {
+      if (command.kind === "serve") ({ epoch } = command);
+      return Promise.resolve({ kind: "done" });
+    },
     forget: () => {},
     close: () => Promise.resolve(),
   };
@@ -36,7 +56,7 @@ function replicasThatSay(state: () => ReplicaState | undefined): ReplicaObserver
 
 const SERVING: ReplicaState = {
   phase: "Ready",
-  models: [{ name: "digits", activeVersion: 2, versions: [{ version: 2, state: "Available" }] }],
+  models: [{ name: "digits", activeVersion: 2, listed: [1, 2], versions: [{ version: 2, state: "Available" }] }],
 };
 
 interface DeploymentObject extends KubeObject {

@@ -10,7 +10,7 @@ import { pathOf, RESOURCES, type Resource } from "../../operator/kube/resources.
 import type { PodObject } from "../../operator/observed/observation.ts";
 import { startOperator, type Operator } from "../../operator/operator.ts";
 import { eventually } from "../eventually.ts";
-import type { ReplicaObserver } from "../../operator/replicas/replica-observer.ts";
+import type { Replicas } from "../../operator/replicas/replicas.ts";
 
 const MERGE_PATCH = "application/merge-patch+json";
 const WITHIN = { withinMs: 20_000, everyMs: 50 };
@@ -42,7 +42,7 @@ export interface Sandbox {
 
 export interface SandboxOperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
-  readonly replicas?: ReplicaObserver;
+  readonly replicas?: Replicas;
   readonly onLost?: () => void;
   /** Gets the lines of the operator's log, from level info on. */
   readonly log?: string[];

@@ -31,6 +31,7 @@ const PURE: readonly string[] = [
   "operator/api",
   "operator/desired",
   "operator/observed",
+  "operator/rollout",
   "runtime/core",
   "runtime/protocol/json",
   "runtime/batching",

@@ -68,6 +68,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [services, configmaps]
   verbs: [get, list, watch, create, patch, delete]
+# The record of which version is served is replaced as a whole, if it is what it was.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [update]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
@@ -78,6 +85,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+# A replica that stays silent keeps all others from changing to a new version.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [delete]
 # What it tells people.
 - apiGroups: [events.k8s.io]
   resources: [events]

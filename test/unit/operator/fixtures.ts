@@ -9,6 +9,9 @@ import type {
   PodObject,
 } from "../../../operator/observed/observation.ts";
 
+/** By what replicas know the operator; it makes no NetworkPolicy. */
+export const OPERATOR = { publicKeyPem: "-----BEGIN PUBLIC KEY-----\n", namespace: undefined };
+
 /** The configuration that tests run with. */
 export const CONFIG: OperatorConfig = readOperatorConfig({ LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1" });
 

@@ -225,21 +225,38 @@ describe("counts and versions", () => {
       readyReplicas: 1,
       updatedReplicas: 1,
       replicasSummary: "1/1",
-      activeVersion: 2,
     });
   });
 
-  test("no version is named while ready replicas disagree", () => {
+  test("versions are what the rollout says, and what blocks it is told", () => {
     const status = statusOf({
-      replicas: [
-        replica("a", { ready: true, revision: "older", state: serving(1) }),
-        replica("b", { ready: true, state: serving(2) }),
-      ],
+      isvc: inferenceService({}, { status: { activeVersion: 1, previousVersion: 9 } }),
+      replicas: [replica("a", { ready: true })],
+      deployment: settledDeployment(1),
+      rollout: {
+        activeVersion: 2,
+        previousVersion: undefined,
+        targetVersion: 3,
+        epoch: 4,
+        rollout: { phase: "Blocked", prepared: 1, total: 2 },
+        blocked: "a does not answer the operator",
+      },
     });
-    expect(status.activeVersion).toBeUndefined();
+    expect(status).toMatchObject({
+      activeVersion: 2,
+      targetVersion: 3,
+      epoch: 4,
+      rollout: { phase: "Blocked", prepared: 1, total: 2 },
+    });
+    expect(status.previousVersion).toBeUndefined();
+    expect(status.conditions?.find(({ type }) => type === "Degraded")).toMatchObject({
+      status: "True",
+      reason: "SwitchBlocked",
+      message: "a does not answer the operator",
+    });
   });
 
-  test("the version stays where ready replicas cannot be asked", () => {
+  test("the version stays where nothing could be found out", () => {
     const { pod } = replica("a", { ready: true });
     const status = statusOf({
       isvc: inferenceService({}, { status: { activeVersion: 7 } }),

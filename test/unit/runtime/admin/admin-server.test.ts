@@ -1,11 +1,34 @@
-import { expect, onTestFinished, test } from "vitest";
-import { STATE_PATH, type ReplicaReport } from "../../../../common/admin-api.ts";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  COMMAND_PATH,
+  SIGNATURE_HEADER,
+  signedText,
+  STATE_PATH,
+  type ReplicaCommand,
+  type ReplicaReport,
+} from "../../../../common/admin-api.ts";
+import type { AdminAppOptions } from "../../../../runtime/admin/admin-app.ts";
 import { startAdminServer } from "../../../../runtime/admin/admin-server.ts";
+import { createOperatorKeys } from "../../../../runtime/admin/operator-keys.ts";
+import { Revision } from "../../../../runtime/admin/revision.ts";
 
 const REPORT: ReplicaReport = { instance: "a", revision: 0, state: { phase: "Starting", models: [] } };
+const FENCE: ReplicaCommand = { kind: "fence", instance: "a", model: "digits", term: 1, number: 1, ttlMs: 1_000 };
 
-async function start(): Promise<string> {
-  const server = await startAdminServer({ host: "127.0.0.1", port: 0, report: () => REPORT });
+async function start(options: Partial<AdminAppOptions> & { readonly port?: number } = {}): Promise<string> {
+  const server = await startAdminServer({
+    host: "127.0.0.1",
+    port: 0,
+    revision: new Revision(),
+    report: () => REPORT,
+    carryOut: () => undefined,
+    operatorKeys: undefined,
+    ...options,
+  });
   onTestFinished(() => server[Symbol.asyncDispose]());
   return `http://127.0.0.1:${server.port}`;
 }
@@ -16,17 +39,111 @@ test("answers the state", async () => {
   expect(await response.json()).toEqual(REPORT);
 });
 
-test("answers nothing else", async () => {
+test("answers nothing else, and takes no command from nobody", async () => {
   const url = await start();
   expect((await fetch(`${url}/`)).status).toBe(404);
-  expect((await fetch(`${url}/admin/v1/unload`, { method: "POST", body: "x" })).status).toBe(404);
-  const post = await fetch(`${url}${STATE_PATH}`, { method: "POST", body: "x" });
-  expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  expect((await fetch(`${url}${COMMAND_PATH}`)).status).toBe(405);
+  expect((await fetch(`${url}${STATE_PATH}`, { method: "PUT", body: "x" })).headers.get("allow")).toBe("GET, HEAD");
+  const post = await fetch(`${url}${COMMAND_PATH}`, { method: "POST", body: JSON.stringify(FENCE) });
+  expect(post.status).toBe(401);
 });
 
 test("says when its port is taken", async () => {
-  const taken = Number(new URL(await start()).port);
-  await expect(startAdminServer({ host: "127.0.0.1", port: taken, report: () => REPORT })).rejects.toMatchObject({
-    code: "EADDRINUSE",
+  const port = Number(new URL(await start()).port);
+  await expect(start({ port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+});
+
+test("waits for a change if it is asked to, and no longer than asked", async () => {
+  const revision = new Revision();
+  const url = await start({ revision, report: () => ({ ...REPORT, revision: revision.count }) });
+  const waiting = fetch(`${url}${STATE_PATH}?seen=0&waitMs=60000`);
+  const early = await fetch(`${url}${STATE_PATH}?seen=0&waitMs=1`);
+  expect(await early.json()).toEqual(REPORT);
+  revision.raise();
+  expect(await (await waiting).json()).toEqual({ ...REPORT, revision: 1 });
+  expect(await (await fetch(`${url}${STATE_PATH}?seen=0&waitMs=60000`)).json()).toEqual({ ...REPORT, revision: 1 });
+});
+
+describe("with the operator's key", () => {
+  function keyPair(): { readonly pem: string; readonly signatureOf: (text: string) => string } {
+    const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+    return {
+      pem: publicKey.export({ type: "spki", format: "pem" }),
+      signatureOf: (text) => sign(null, Buffer.from(text), privateKey).toString("base64"),
+    };
+  }
+
+  function keyFile(pem: string): string {
+    const folder = mkdtempSync(path.join(tmpdir(), "lockstep-keys-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = path.join(folder, "keys.pem");
+    writeFileSync(file, pem);
+    return file;
+  }
+
+  const body = JSON.stringify(FENCE);
+  const text = signedText({ method: "POST", path: COMMAND_PATH, body });
+
+  async function post(url: string, signature: string, sent = body): Promise<Response> {
+    return await fetch(`${url}${COMMAND_PATH}`, {
+      method: "POST",
+      headers: { [SIGNATURE_HEADER]: signature },
+      body: sent,
+    });
+  }
+
+  test("obeys what it has signed, word for word, and nothing else", async () => {
+    const operator = keyPair();
+    const commands: ReplicaCommand[] = [];
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      carryOut: (command) => void commands.push(command),
+    });
+    const done = await post(url, operator.signatureOf(text));
+    expect([done.status, await done.json()]).toEqual([200, REPORT]);
+    expect(commands).toEqual([FENCE]);
+
+    const refused = [
+      await post(url, ""),
+      await post(url, keyPair().signatureOf(text)),
+      await post(url, operator.signatureOf(text), body.replace("1000", "1001")),
+      await post(url, operator.signatureOf(signedText({ method: "GET", path: COMMAND_PATH, body }))),
+      await fetch(`${url}${STATE_PATH}`),
+    ];
+    expect(refused.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401]);
+    expect(commands).toHaveLength(1);
+
+    const signature = operator.signatureOf(signedText({ method: "GET", path: STATE_PATH, body: "" }));
+    expect((await fetch(`${url}${STATE_PATH}`, { headers: { [SIGNATURE_HEADER]: signature } })).status).toBe(200);
+  });
+
+  test("says why it did not obey, and what is no command", async () => {
+    const operator = keyPair();
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      carryOut: () => ({ refused: "OtherInstance", message: "gone" }),
+    });
+    const refusal = await post(url, operator.signatureOf(text));
+    expect([refusal.status, await refusal.json()]).toEqual([
+      409,
+      { refused: "OtherInstance", message: "gone", report: REPORT },
+    ]);
+    const odd = "{}";
+    const invalid = await post(
+      url,
+      operator.signatureOf(signedText({ method: "POST", path: COMMAND_PATH, body: odd })),
+      odd,
+    );
+    expect(invalid.status).toBe(400);
+  });
+
+  test("takes a new key without a restart", async () => {
+    const [old, current] = [keyPair(), keyPair()];
+    const file = keyFile(old.pem);
+    const url = await start({ operatorKeys: createOperatorKeys(file) });
+    expect((await post(url, old.signatureOf(text))).status).toBe(200);
+    writeFileSync(file, `${old.pem}${current.pem}`);
+    await expect.poll(async () => (await post(url, current.signatureOf(text))).status, { timeout: 10_000 }).toBe(200);
+    expect((await post(url, old.signatureOf(text))).status).toBe(200);
   });
 });

@@ -15,6 +15,9 @@ function model(
     name: "digits",
     activeVersion: undefined,
     listingFailure: undefined,
+    listed: undefined,
+    rewritten: [],
+    isServing: false,
     versions: Object.entries(states).map(([version, state]) => ({
       version: Number(version),
       state,
@@ -26,7 +29,7 @@ function model(
 }
 
 describe("the phase of a replica", () => {
-  const ready = model({ 1: { kind: "ready" } });
+  const ready = model({ 1: { kind: "ready" } }, { isServing: true });
   const rows: readonly [string, readonly ModelDescription[], string][] = [
     ["before the repository was listed", [model({})], "Starting"],
     ["before the first version is fetched", [model({ 1: { kind: "new" } })], "Starting"],
@@ -63,6 +66,9 @@ describe("what the operator is told", () => {
       activeVersion: 2,
       versions: [{ version: 2, state: { kind: "ready" }, digest: "sha256:ab", sizeBytes: 9 }],
       listingFailure: undefined,
+      listed: [1, 2],
+      rewritten: [],
+      isServing: true,
     };
     const state = replicaStateOf([description], false);
     expect(state).toEqual({
@@ -71,6 +77,7 @@ describe("what the operator is told", () => {
         {
           name: "digits",
           activeVersion: 2,
+          listed: [1, 2],
           versions: [{ version: 2, state: "Available", digest: "sha256:ab", sizeBytes: 9 }],
         },
       ],

@@ -369,7 +369,7 @@ describe("failures", () => {
     engine.loadError = new ReplicaFailureError("InvalidModel", "no model");
     manager.start();
     await settle();
-    expect(clock.nextMs()).toBe(60_000);
+    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({ failure: { retryAtMs: 60_000 } });
     engine.loadError = undefined;
     repository.versions = [1, 2];
     await clock.advance(60_000);
@@ -457,7 +457,7 @@ describe("failures", () => {
     expect(engine.disposed).toEqual(["/models/1"]);
     await clock.advance(1_000);
     expect(manager.isReady()).toBe(true);
-    expect(kindsOf(events).slice(-6)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(kindsOf(events).slice(-6)).toEqual(["failed", "fetching", "loading", "warming-up", "available", "complete"]);
   });
 
   test.each([1, 0])("a crash during %i warm-ups counts as what it is", async (iterations) => {

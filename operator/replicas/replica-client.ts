@@ -1,0 +1,104 @@
+import { Agent, request } from "undici";
+import {
+  COMMAND_PATH,
+  parseCommandRefusal,
+  parseReplicaReport,
+  SIGNATURE_HEADER,
+  STATE_PATH,
+  type ReplicaCommand,
+  type ReplicaReport,
+} from "../../common/admin-api.ts";
+import type { CommandSigner } from "./command-signer.ts";
+import type { CommandOutcome } from "./replicas.ts";
+
+export interface ReplicaClientOptions {
+  readonly signer: CommandSigner;
+  /** In ms; beyond what was asked to be waited for. */
+  readonly timeoutMs: number;
+}
+
+/** A state is small: 64 models with their failures. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Asks and tells replicas over HTTP. */
+export class ReplicaClient {
+  readonly #options: ReplicaClientOptions;
+  readonly #agent: Agent;
+
+  constructor(options: ReplicaClientOptions) {
+    this.#options = options;
+    this.#agent = new Agent({
+      connect: { timeout: options.timeoutMs },
+      maxResponseSize: MAX_BODY_BYTES,
+      keepAliveTimeout: 10_000,
+    });
+  }
+
+  /**
+   * How a replica is; with `seen` as soon as its revision is another one, or after `waitMs`. Throws where there is no
+   * answer, and the signal's reason.
+   */
+  async ask(
+    origin: string,
+    wait: { seen: number; waitMs: number } | undefined,
+    signal: AbortSignal,
+  ): Promise<ReplicaReport> {
+    const path = wait === undefined ? STATE_PATH : `${STATE_PATH}?seen=${wait.seen}&waitMs=${wait.waitMs}`;
+    const { status, body } = await this.#send({ method: "GET", origin, path, body: "" }, wait?.waitMs ?? 0, signal);
+    if (status !== 200) throw new Error(`the replica answered with status ${status}`);
+    return parseReplicaReport(JSON.parse(body));
+  }
+
+  /** Tells a replica to do something, and how it is afterwards. Throws only the signal's reason. */
+  async tell(
+    origin: string,
+    command: ReplicaCommand,
+    signal: AbortSignal,
+  ): Promise<{ readonly outcome: CommandOutcome; readonly report: ReplicaReport | undefined }> {
+    try {
+      const { status, body } = await this.#send(
+        { method: "POST", origin, path: COMMAND_PATH, body: JSON.stringify(command) },
+        0,
+        signal,
+      );
+      if (status === 200) return { outcome: { kind: "done" }, report: parseReplicaReport(JSON.parse(body)) };
+      if (status === 409) {
+        const { refused: why, message, report } = parseCommandRefusal(JSON.parse(body));
+        return { outcome: { kind: "refused", why, message }, report };
+      }
+    } catch {
+      signal.throwIfAborted();
+    }
+    return { outcome: { kind: "unanswered" }, report: undefined };
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #send(
+    sent: {
+      readonly method: "GET" | "POST";
+      readonly origin: string;
+      readonly path: string;
+      readonly body: string;
+    },
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: string }> {
+    const { signer, timeoutMs } = this.#options;
+    const { method, origin, path, body } = sent;
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(waitMs + timeoutMs)]);
+    const response = await request(`${origin}${path}`, {
+      method,
+      dispatcher: this.#agent,
+      signal: deadline,
+      headers: {
+        [SIGNATURE_HEADER]: signer.signatureOf({ method, path, body }),
+        ...(method === "POST" && { "content-type": "application/json" }),
+      },
+      ...(method === "POST" && { body }),
+    });
+    return { status: response.statusCode, body: await response.body.text() };
+  }
+}
