@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import path from "node:path";
 
 const ROOT = path.join(import.meta.dirname, "../..");
@@ -21,7 +20,7 @@ export class TestProcess {
     };
     this.child.stdout?.on("data", keep);
     this.child.stderr?.on("data", keep);
-    this.exited = once(this.child, "close").then(() => {});
+    this.exited = new Promise((resolve) => this.child.once("close", () => resolve()));
   }
 
   get output(): string {
