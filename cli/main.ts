@@ -6,6 +6,7 @@ import { endProcessNow } from "../runtime/end-process.ts";
 import { CliError, EXIT_CODES } from "./cli-error.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { PushOptions } from "./push.ts";
+import type { RollbackOptions } from "./rollback.ts";
 import type { ServeOptions } from "./serve.ts";
 import type { VersionsOptions } from "./versions.ts";
 
@@ -26,6 +27,7 @@ Start here:
   $ lockstep inspect model.onnx                show what a model takes and gives
   $ lockstep push model.onnx s3://models/digits
                                                publish it as the next version
+  $ lockstep rollback digits                   serve the version before, on all replicas at once
   $ lockstep push --help                       more examples, for each command
 
 Exit codes:
@@ -220,6 +222,46 @@ The same with openssl:
   .action(async (file: string) => {
     const { keygen } = await import("./keygen.ts");
     await keygen(file);
+  });
+
+program
+  .command("rollback")
+  .summary("serve another version again, on all replicas at once")
+  .description(
+    "Puts an InferenceService back to the version that it served before: versionPolicy names that version alone, and the " +
+      "replicas change to it together. The cluster is reached by kubectl, with its own configuration.",
+  )
+  .argument("<name>", "name of the InferenceService")
+  .addOption(
+    new Option(
+      "--to <version>",
+      "another version than the one before (lockstep versions shows which there are)",
+    ).argParser(versionNumber),
+  )
+  .option("-n, --namespace <namespace>", "namespace (default: kubectl's)")
+  .option("--context <context>", "context of the kubeconfig (default: the current one)")
+  .option("--no-wait", "do not wait until it is served")
+  .addOption(
+    new Option("--timeout <seconds>", "how long to wait").default(300).argParser((value) => {
+      const seconds = Number(value);
+      if (/^\d{1,6}$/.test(value) && seconds > 0) return seconds;
+      throw new InvalidArgumentError("Expected a number of seconds.");
+    }),
+  )
+  .addHelpText(
+    "after",
+    `
+Examples:
+    $ lockstep rollback digits
+    $ lockstep rollback digits --to 3 --namespace blue
+
+To follow the newest version again:
+    $ kubectl patch isvc digits --type=merge -p \\
+        '{"spec":{"predictor":{"model":{"versionPolicy":{"specific":null,"latest":{"count":1}}}}}}'`,
+  )
+  .action(async (name: string, options: RollbackOptions) => {
+    const { rollback } = await import("./rollback.ts");
+    await rollback(name, options);
   });
 
 try {
