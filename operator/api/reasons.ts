@@ -77,6 +77,10 @@ export const OPERATOR_STATES = {
   FetchingModel: { meaning: "Replicas are fetching the model.", remedy: "Wait." },
   LoadingModel: { meaning: "Replicas are loading the model.", remedy: "Wait." },
   WarmingUp: { meaning: "Replicas are answering their first, synthetic requests.", remedy: "Wait." },
+  SwitchingVersion: {
+    meaning: "Replicas load the version that the spec asks for, and change to it together when all have it.",
+    remedy: "Wait; requests are answered by the version before.",
+  },
   RollingOut: { meaning: "Replicas of the current spec replace older ones.", remedy: "Wait." },
   RolloutComplete: { meaning: "All replicas run the current spec.", remedy: "Nothing to do." },
   NoFailure: { meaning: "No replica fails.", remedy: "Nothing to do." },

@@ -211,7 +211,7 @@ function judge(judgement: Judgement): Finding[] {
 }
 
 function judgeReady({ observation, counts, failures }: Judgement): Finding {
-  const { isvc, violations, replicas, revision, deployment } = observation;
+  const { isvc, violations, replicas, revision, deployment, rollout } = observation;
   const no = (reason: Reason, message: string): Finding => ({ type: "Ready", status: "False", reason, message });
   const worst = failures[0];
   if (violations.length > 0 && worst !== undefined) return no(worst.reason, describe(worst, failures.length));
@@ -221,7 +221,7 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
   // Once the spec is served, it stays so as long as a replica answers, whether more are made or some fail (Degraded).
   const isServed = wasReady
     ? counts.isUniform && counts.ready > 0
-    : counts.isRolledOut && counts.ready >= replicaRange(isvc.spec).min;
+    : counts.isRolledOut && counts.ready >= replicaRange(isvc.spec).min && isSettledOn(rollout);
   if (isServed) return { type: "Ready", status: "True", reason: "Serving", message: "" };
   if (worst !== undefined) return no(worst.reason, describe(worst, failures.length));
   if (deployment === undefined || counts.existing === 0)
@@ -229,7 +229,18 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
   const phases = replicas
     .filter(({ pod }) => !isReady(pod) && pod.metadata.labels?.[REVISION_LABEL] === revision)
     .map(({ state }) => state?.phase);
-  return no(slowest(phases) ?? "RollingOut", progress(counts));
+  const reason = slowest(phases) ?? (isSettledOn(rollout) ? "RollingOut" : "SwitchingVersion");
+  return no(reason, reason === "SwitchingVersion" ? switching(rollout) : progress(counts));
+}
+
+/** Whether the versions are those that the spec asks for, as far as is known. */
+function isSettledOn(rollout: Observation["rollout"]): boolean {
+  return rollout === undefined || rollout.rollout.phase === "Idle";
+}
+
+function switching(rollout: Observation["rollout"]): string {
+  const { prepared = 0, total = 0 } = rollout?.rollout ?? {};
+  return `${prepared} of ${total} replicas have version ${rollout?.targetVersion ?? "?"} ready, all will change to it together`;
 }
 
 /** The reason that stands for the replica that has come least far. */

@@ -6,7 +6,7 @@ import { MANAGED_BY, selectorLabels, selectorText, SOURCE_LABEL } from "../api/l
 import { systemClock, type Clock } from "../controller/clock.ts";
 import { sourceOf } from "../desired/source.ts";
 import type { Cluster } from "../kube/cluster.ts";
-import type { KubeObject } from "../kube/object.ts";
+import { referenceTo, type KubeObject } from "../kube/object.ts";
 import type { ObservedReplica, PodObject } from "../observed/observation.ts";
 import { runtimeStatus } from "../observed/replica-failure.ts";
 import type { CommandOutcome, Replicas } from "../replicas/replicas.ts";
@@ -213,7 +213,7 @@ export class RolloutDriver {
 
   async #establish(serving: Serving, context: Context): Promise<boolean> {
     const { memory, logger, wish } = context;
-    if (memory.stored === undefined) return false;
+    if (memory.stored === undefined || !(await this.#isCurrent(context.isvc, context.signal))) return false;
     const record = nextEpoch(memory.stored.record, wish.source, serving);
     memory.isCertain = false;
     const written = await this.#store.write(context.isvc, record, memory.stored, context.signal);
@@ -230,6 +230,8 @@ export class RolloutDriver {
     const current = stored?.record.serving;
     if (stored === undefined || current === undefined) return false;
     const isStrict = wish.consistency === "Strict";
+    // What the cache has may be the spec of before: to follow it would switch back what another operator has just switched.
+    if (!(await this.#isCurrent(isvc, signal))) return false;
     const existing = await this.#existingPods(isvc, signal);
     const known = new Set(snapshot.replicas.map(({ id }) => id));
     const isOverlooked = (pod: PodObject): boolean =>
@@ -327,6 +329,13 @@ export class RolloutDriver {
         return [replica, outcome] as const;
       }),
     );
+  }
+
+  /** Whether the spec is the one that the API server has now. */
+  async #isCurrent(isvc: InferenceService, signal: AbortSignal): Promise<boolean> {
+    const now = await this.#options.cluster.get<KubeObject>(referenceTo(isvc), signal);
+    const { uid, generation } = isvc.metadata;
+    return now?.metadata.uid === uid && now?.metadata.generation === generation;
   }
 
   /** All pods that there are, as the API server has them now: no cache, which could be behind, is asked. */

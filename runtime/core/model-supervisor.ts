@@ -144,6 +144,12 @@ export class ModelSupervisor {
     }
   }
 
+  /** A version that was fetched is in the repository, also if it came there after the last listing. */
+  #noteFound(version: number): void {
+    if (this.#listed === undefined || this.#listed.includes(version)) return;
+    this.#listed = [...this.#listed, version].sort((a, b) => a - b);
+  }
+
   /** A version that follows another one must suit its clients, unless they were told. */
   #suited(version: number): AspiredVersion {
     const active = this.#versions.active?.id.version;
@@ -207,6 +213,7 @@ export class ModelSupervisor {
       const aspiration = this.#versions.aspirationTo(number);
       checkDigest(fetched, aspiration);
       version.keepFetched(fetched);
+      this.#noteFound(number);
       version.step({ kind: "fetched" });
       const fetchedMs = clock.now();
       report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });

@@ -113,18 +113,15 @@ describe("without a failed request", () => {
     await expectNoFailure("scale 1 -> 3 -> 1", await load.stop());
   });
 
-  test("a rolling update replaces all replicas, here by another version of the model", async () => {
+  test("a rolling update replaces all replicas", async () => {
     await applyAndWait(NAMESPACE, digits({ minReplicas: 2 }));
     await waitReplicas(2);
     const before = await podNames();
     const load = gentleLoad();
-    await applyAndWait(NAMESPACE, digits({ minReplicas: 2 }, 1), 120_000);
+    await applyAndWait(NAMESPACE, digits({ minReplicas: 2, env: [{ name: "ROUND", value: "2" }] }), 120_000);
     await waitReplicas(2);
-    const reports = await load.stop();
-    await expectNoFailure("rolling update", reports);
+    await expectNoFailure("rolling update", await load.stop());
     expect((await podNames()).filter((name) => before.includes(name))).toEqual([]);
-    for (const { versions } of reports) expect(Object.keys(versions).toSorted()).toEqual(["1", "2"]);
-    expect((await waitReady(NAMESPACE, "digits")).status?.activeVersion).toBe(1);
   });
 
   test("a pod is deleted by hand", async () => {

@@ -23,13 +23,16 @@ const EXPECTED: Permissions = {
   "serving.lockstep.dev/inferenceservices/finalizers": "update",
   "apps/deployments": OWNED,
   "/services": OWNED,
-  "/configmaps": OWNED,
+  // The record of what is served is replaced as a whole.
+  "/configmaps": "get list watch create update patch delete",
+  "networking.k8s.io/networkpolicies": OWNED,
   "autoscaling/horizontalpodautoscalers": OWNED,
   "policy/poddisruptionbudgets": OWNED,
-  "/pods": "get list watch",
+  "/pods": "get list watch delete",
   "events.k8s.io/events": "create",
 };
-const ELECTION: Permissions = { "coordination.k8s.io/leases": "get create update" };
+/** Beside that, where the operator is. Its key can be read by its name alone. */
+const ELECTION: Permissions = { "coordination.k8s.io/leases": "get create update", "/secrets": "create" };
 
 /** Every resource that the API server serves, and some that only exist for authorization. */
 let resources: readonly string[];

@@ -22,6 +22,7 @@ export const OWNED_RESOURCES = [
   RESOURCES.services,
   RESOURCES.horizontalPodAutoscalers,
   RESOURCES.podDisruptionBudgets,
+  RESOURCES.networkPolicies,
 ] as const;
 
 /** A namespace of its own on the real API server, with what tests do to it. */

@@ -23,8 +23,17 @@ const LONGEST_SWITCH_MS = 90_000;
 const TIMEOUT_MS = 120_000 + SETTINGS.switches * 5_000 + SETTINGS.requests;
 
 /** Two operators, of which one leads; one that ends is followed by another. */
-function startOperators(sandbox: Sandbox, kubeconfig: string): { all: () => TestProcess[]; stop: () => Promise<void> } {
+function startOperators(
+  sandbox: Sandbox,
+  kubeconfig: string,
+): {
+  readonly all: () => TestProcess[];
+  /** What all of them have logged of switches, those that are gone too, in order. */
+  readonly story: () => string;
+  readonly stop: () => Promise<void>;
+} {
   let isStopping = false;
+  const ever: TestProcess[] = [];
   let started = 0;
   const slots: TestProcess[] = [];
   const begin = (slot: number): void => {
@@ -39,6 +48,7 @@ function startOperators(sandbox: Sandbox, kubeconfig: string): { all: () => Test
       LOCKSTEP_HTTP_PORT: "0",
     });
     slots[slot] = process;
+    ever.push(process);
     void process.exited.then(() => {
       if (!isStopping) begin(slot);
     });
@@ -46,6 +56,12 @@ function startOperators(sandbox: Sandbox, kubeconfig: string): { all: () => Test
   for (const slot of [0, 1]) begin(slot);
   return {
     all: () => slots,
+    story: () =>
+      ever
+        .flatMap((one, index) => one.output.split("\n").map((line) => `${index} ${line}`))
+        .filter((line) => /switched|taken over|given up|first version|it is deleted/.test(line))
+        .toSorted((a, b) => (timeOf(a) < timeOf(b) ? -1 : 1))
+        .join("\n"),
     stop: async () => {
       isStopping = true;
       await Promise.all(slots.map((process) => process.end("SIGKILL")));
@@ -71,7 +87,7 @@ test("no client sees an older version after a newer one, whatever strikes", { ti
   onTestFinished(() => way.stop());
   const operators = startOperators(sandbox, way.kubeconfig);
   onTestFinished(() => operators.stop());
-  fleet.start();
+  await fleet.start();
   const policyOf = (version: number): object => ({ specific: { versions: [version] }, pollInterval: 0 });
   await sandbox.create(
     RESOURCES.inferenceServices,
@@ -138,6 +154,14 @@ test("no client sees an older version after a newer one, whatever strikes", { ti
       seconds: Math.round((performance.now() - beganMs) / 1_000),
     }),
   );
+  if (count > 0) {
+    const guilty = fleet.replicas.find(({ number }) => number === first[0]?.later.replica);
+    const log = guilty?.process.output
+      .split("\n")
+      .filter((line) => !line.includes("fetch"))
+      .join("\n");
+    tell(`${operators.story()}\n${JSON.stringify(first[0])}\n${guilty?.podName}\n${log}`);
+  }
   expect({ count, first }).toEqual({ count: 0, first: [] });
   expect(clients.tally).toMatchObject({ failures: [], mixed: [] });
   expect(clients.history.length).toBeGreaterThan(500);
@@ -158,6 +182,10 @@ async function untilActive(sandbox: Sandbox, version: number, describeAll: () =>
 function describe(fleet: Fleet, operators: readonly TestProcess[]): string {
   const ofReplicas = fleet.replicas.map(({ podName, isReady, process }) => `${podName} ${isReady}\n${tail(process)}`);
   return [...ofReplicas, ...operators.map(tail)].join("\n---\n");
+}
+
+function timeOf(line: string): string {
+  return /"time":"?([^",]+)/.exec(line)?.[1] ?? "";
 }
 
 function tail(process: TestProcess | undefined): string {

@@ -31,7 +31,7 @@ describe("versions are switched in running replicas", () => {
     onTestFinished(() => fleet[Symbol.asyncDispose]());
     const log: string[] = [];
     await sandbox.operator({ log });
-    fleet.start();
+    await fleet.start();
     await sandbox.create(
       RESOURCES.inferenceServices,
       manifest("echo", {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Pool } from "undici";
 import type { Fleet, Replica } from "./fleet.ts";
-import { Recorder } from "./history-checker.ts";
+import { Recorder, type Answered } from "./history-checker.ts";
 
 /** What clients have met, beside answers. */
 export interface Tally {
@@ -69,7 +69,11 @@ export class Clients {
         this.tally.refused++;
         await delay(50);
       } else if (statusCode === 200) {
-        this.#note(text, String(headers["x-lockstep-model-version"]), value, sendMs, receiveMs);
+        this.#note(text, String(headers["x-lockstep-model-version"]), value, {
+          sendMs,
+          receiveMs,
+          replica: replica.number,
+        });
       } else this.#fail(`status ${statusCode}: ${text.slice(0, 200)}`);
     } catch (error) {
       // A replica that was killed, or that closes a connection that was idle, takes its connections along.
@@ -81,7 +85,7 @@ export class Clients {
     }
   }
 
-  #note(text: string, header: string, value: number, sendMs: number, receiveMs: number): void {
+  #note(text: string, header: string, value: number, answered: Omit<Answered, "epoch">): void {
     const { model_version: said, outputs } = JSON.parse(text) as {
       model_version: string;
       outputs: { data: number[] }[];
@@ -89,7 +93,7 @@ export class Clients {
     const computed = (outputs[0]?.data[0] ?? Number.NaN) - value;
     if (String(computed) !== said || said !== header) this.tally.mixed.push(`${computed} ${said} ${header}`);
     // Every switch goes to a greater version, so that versions are in the order of epochs.
-    this.history.add({ sendMs, receiveMs, epoch: computed });
+    this.history.add({ ...answered, epoch: computed });
   }
 
   #fail(what: string): void {

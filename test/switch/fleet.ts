@@ -10,6 +10,7 @@ import type { KubeObject } from "../../operator/kube/object.ts";
 import { pathOf, RESOURCES } from "../../operator/kube/resources.ts";
 import { AdminProxy } from "./admin-proxy.ts";
 import { TestProcess } from "./replica-process.ts";
+import { TestNode } from "./test-node.ts";
 
 type PodObject = KubeObject & {
   readonly spec: {
@@ -20,6 +21,8 @@ type PodObject = KubeObject & {
 /** A pod that has a process here. */
 export interface Replica {
   readonly podName: string;
+  /** The last part of its address. */
+  readonly number: number;
   readonly address: string;
   readonly origin: string;
   readonly proxy: AdminProxy;
@@ -46,6 +49,7 @@ export class Fleet implements AsyncDisposable {
   readonly #stopping = new Set<string>();
   readonly #ended = new AbortController();
   readonly #network: number;
+  readonly #node: TestNode;
   #last = 0;
   #work: Promise<void> | undefined;
 
@@ -54,19 +58,22 @@ export class Fleet implements AsyncDisposable {
     this.#client = client;
     this.#namespace = namespace;
     this.#network = network;
+    this.#node = new TestNode(client, `node-of-${namespace}`);
   }
 
   get replicas(): readonly Replica[] {
     return [...this.#replicas.values()];
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    await this.#node.join();
     this.#work = this.#run();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort();
     await this.#work;
+    await this.#node.leave();
     await Promise.all(
       this.replicas.map(async ({ process, proxy }) => {
         await process.end("SIGKILL");
@@ -81,6 +88,7 @@ export class Fleet implements AsyncDisposable {
     let probedMs = 0;
     while (!signal.aborted) {
       try {
+        await this.#node.beat();
         const pods = await this.#pods();
         for (const pod of pods) this.#follow(pod);
         if (performance.now() - probedMs > PROBE_MS) {
@@ -112,6 +120,7 @@ export class Fleet implements AsyncDisposable {
       const address = `127.0.${this.#network}.${this.#last}`;
       const made: Replica = {
         podName: name,
+        number: this.#last,
         address,
         origin: `http://${address}:${HTTP_PORT}`,
         proxy: new AdminProxy(address, ADMIN_PORT, ADMIN_PORT + 1),
@@ -120,7 +129,10 @@ export class Fleet implements AsyncDisposable {
         restarts: 0,
       };
       this.#replicas.set(uid, made);
-      void this.#startProcess(pod, made).catch(() => this.#replicas.delete(uid));
+      void this.#node
+        .take(this.#namespace, name)
+        .then(() => this.#startProcess(pod, made))
+        .catch(() => this.#replicas.delete(uid));
     } else if (replica.process !== undefined && !replica.process.isRunning) {
       replica.restarts += 1;
       replica.isReady = false;

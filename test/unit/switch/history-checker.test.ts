@@ -8,7 +8,12 @@ function check(history: readonly Answered[]): ReturnType<typeof findViolations> 
   return findViolations(recorder);
 }
 
-const answered = (sendMs: number, receiveMs: number, epoch: number): Answered => ({ sendMs, receiveMs, epoch });
+const answered = (sendMs: number, receiveMs: number, epoch: number): Answered => ({
+  sendMs,
+  receiveMs,
+  epoch,
+  replica: 0,
+});
 
 test.each<[string, Answered[], number]>([
   ["nothing", [], 0],
