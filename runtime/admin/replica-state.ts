@@ -1,4 +1,4 @@
-import type { ReplicaModel, ReplicaPhase, ReplicaState } from "../../common/admin-api.ts";
+import type { ReplicaFailure, ReplicaModel, ReplicaPhase, ReplicaState } from "../../common/admin-api.ts";
 import { publishedStateOf, type Failure, type HarnessState } from "../core/harness.ts";
 import type { ModelDescription } from "../core/model-description.ts";
 
@@ -19,6 +19,8 @@ function phaseOf(models: readonly ModelDescription[], isDraining: boolean): Repl
 }
 
 function modelPhaseOf(model: ModelDescription): ReplicaPhase {
+  // What is loaded beside what answers, or fails to be, is told by version.
+  if (model.isReady) return "Ready";
   if (failureOfModel(model) !== undefined) return "Failed";
   const states = new Set(model.versions.map(({ state }) => state.kind));
   if (states.has("fetching")) return "Fetching";
@@ -33,12 +35,18 @@ function replicaModelOf(model: ModelDescription): ReplicaModel {
   return {
     name: model.name,
     ...(model.activeVersion !== undefined && { activeVersion: model.activeVersion }),
-    versions: model.versions.map(({ version, state, digest, sizeBytes }) => ({
-      version,
-      state: publishedStateOf(state),
-      ...(digest !== undefined && { digest }),
-      ...(sizeBytes !== undefined && { sizeBytes }),
-    })),
+    versions: model.versions.map(({ version, state, digest, sizeBytes }) => {
+      const failure = failureIn(state);
+      return {
+        version,
+        state: publishedStateOf(state),
+        ...(digest !== undefined && { digest }),
+        ...(sizeBytes !== undefined && { sizeBytes }),
+        ...(failure !== undefined && { failure: replicaFailureOf(failure, version) }),
+      };
+    }),
+    ...(model.listed !== undefined && { listed: [...model.listed] }),
+    ...(model.rewritten.length > 0 && { rewritten: [...model.rewritten] }),
     ...(fetching?.state.kind === "fetching" && {
       loading: {
         version: fetching.version,
@@ -46,14 +54,12 @@ function replicaModelOf(model: ModelDescription): ReplicaModel {
         ...(fetching.state.progress.bytesTotal !== undefined && { bytesTotal: fetching.state.progress.bytesTotal }),
       },
     }),
-    ...(failed !== undefined && {
-      failure: {
-        reason: failed.failure.reason,
-        message: failed.failure.message.slice(0, LONGEST_MESSAGE),
-        ...(failed.version !== undefined && { version: failed.version }),
-      },
-    }),
+    ...(failed !== undefined && { failure: replicaFailureOf(failed.failure, failed.version) }),
   };
+}
+
+function replicaFailureOf({ reason, message }: Failure, version: number | undefined): ReplicaFailure {
+  return { reason, message: message.slice(0, LONGEST_MESSAGE), ...(version !== undefined && { version }) };
 }
 
 /** The failure to show: of the listing, else of the newest version that fails. */

@@ -1,6 +1,8 @@
+import type { Serving } from "../../common/admin-api.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
 import { ServingError } from "../errors.ts";
-import { failureOf, publishedStateOf } from "./harness.ts";
+import type { Activatable, Activation, WantedVersion } from "./aspiration.ts";
+import { failureOf, isLoading, publishedStateOf } from "./harness.ts";
 import type { ModelDescription } from "./model-description.ts";
 import type { VersionSnapshot } from "./next-action.ts";
 import { ServableVersion } from "./servable-version.ts";
@@ -10,56 +12,60 @@ import type { ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
 export class ModelVersions {
   readonly #config: ModelConfig;
   readonly #versions = new Map<number, ServableVersion>();
-  #aspired: readonly number[] | undefined;
-  #active: ServableVersion | undefined;
+  #wanted: ReadonlyMap<number, WantedVersion> | undefined;
+  #first: number | undefined;
+  /** By number: a version that failed and is loaded again is the same one. With the digest of what was activated. */
+  #active: Required<Activatable> | undefined;
+  #labels: Readonly<Record<string, number>>;
 
   constructor(config: ModelConfig) {
     this.#config = config;
+    this.#labels = config.switchedBy === "Itself" ? config.versionLabels : {};
   }
 
   /** Lends a version; without one the active one. Throws ServingError (NotFound, Unavailable). */
   lend(version: number | undefined): ServableHandle {
+    const name = `model "${this.#config.name}"`;
     if (version === undefined) {
-      if (this.#active !== undefined) return this.#active.lend();
-      throw new ServingError("Unavailable", `model "${this.#config.name}" has no version that is available yet`);
+      const active = this.#active === undefined ? undefined : this.#versions.get(this.#active.version);
+      if (active !== undefined) return active.lend();
+      throw new ServingError("Unavailable", `${name} has no version that is available yet`);
     }
     const found = this.#versions.get(version);
     if (found !== undefined) return found.lend();
-    const name = `model "${this.#config.name}"`;
-    if (this.#aspired === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
+    if (this.#wanted === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
+    const expected = this.#ascending().map(({ id }) => id.version);
     throw new ServingError(
       "NotFound",
-      `${name} has no version ${version} here, expected one of ${this.#aspired.join(", ")}`,
+      `${name} has no version ${version} here, expected ${expected.length === 0 ? "none" : `one of ${expected.join(", ")}`}`,
     );
   }
 
   /** The version that a label stands for. Throws ServingError (NotFound). */
   versionOf(label: string): number {
-    const { name, versionLabels } = this.#config;
-    const version = Object.hasOwn(versionLabels, label) ? versionLabels[label] : undefined;
+    const version = Object.hasOwn(this.#labels, label) ? this.#labels[label] : undefined;
     if (version !== undefined) return version;
-    const labels = Object.keys(versionLabels);
+    const labels = Object.keys(this.#labels);
     const expected =
       labels.length === 0 ? "a version, since it has no labels" : `one of the labels ${labels.join(", ")}`;
-    throw new ServingError("NotFound", `model "${name}": expected ${expected}, got another label`);
+    throw new ServingError("NotFound", `model "${this.#config.name}": expected ${expected}, got another label`);
   }
 
   status(): ModelStatus {
-    const versions = this.#ascending().map(statusOf);
     return {
       name: this.#config.name,
       platform: "onnx_onnxv1",
-      availableVersions: versions.filter(({ state }) => state === "READY").map(({ version }) => version),
-      activeVersion: this.#active?.id.version,
-      versions,
-      labels: this.#config.versionLabels,
+      availableVersions: this.ready(),
+      activeVersion: this.#active?.version,
+      versions: this.#ascending().map(statusOf),
+      labels: this.#labels,
     };
   }
 
-  describe(): Omit<ModelDescription, "listingFailure"> {
+  describe(): Pick<ModelDescription, "name" | "activeVersion" | "versions"> {
     return {
       name: this.#config.name,
-      activeVersion: this.#active?.id.version,
+      activeVersion: this.#active?.version,
       versions: this.#ascending().map(({ id, state, fetched }) => ({
         version: id.version,
         state,
@@ -69,17 +75,31 @@ export class ModelVersions {
     };
   }
 
-  /** Whether there are aspired versions, and all of them are available. */
+  /** The versions that answer, ascending. */
+  ready(): readonly number[] {
+    return this.#ascending()
+      .filter(({ state }) => state.kind === "ready")
+      .map(({ id }) => id.version);
+  }
+
+  /** Whether there are versions that shall be here, and all of them are available. */
   areComplete(): boolean {
-    if (this.#aspired === undefined || this.#aspired.length === 0) return false;
-    return this.#aspired.every((version) => this.#versions.get(version)?.state.kind === "ready");
+    const aspired = this.snapshots().filter(({ isAspired }) => isAspired);
+    const isAllHere = [...(this.#wanted?.keys() ?? [])].every((version) => this.#isAspired(version));
+    return aspired.length > 0 && isAllHere && aspired.every(({ state }) => state.kind === "ready");
+  }
+
+  /** Whether the active version answers. */
+  isActiveReady(): boolean {
+    return this.#active !== undefined && this.#versions.get(this.#active.version)?.state.kind === "ready";
   }
 
   snapshots(): readonly VersionSnapshot[] {
-    return [...this.#versions.values()].map(({ id, state }) => ({
-      version: id.version,
+    return [...this.#versions.values()].map(({ id: { version }, state }) => ({
+      version,
       state,
-      isAspired: this.#aspired?.includes(id.version) === true,
+      isAspired: this.#isAspired(version),
+      isFirst: version === this.#active?.version || version === this.#first,
     }));
   }
 
@@ -87,25 +107,109 @@ export class ModelVersions {
     return this.#versions.get(version);
   }
 
-  /** Sets which versions shall be served; those that are not here yet are new. */
-  aspireTo(versions: readonly number[]): void {
-    this.#aspired = versions;
-    const { name, state } = this.#config;
-    for (const version of versions)
-      if (!this.#versions.has(version)) this.#versions.set(version, new ServableVersion({ name, version }, state));
+  get activeVersion(): number | undefined {
+    return this.#active?.version;
   }
 
+  /**
+   * The file that a version must be: the one that requests are answered by now, the one that was asked for, or the one
+   * that it was before it failed. Undefined if any will do.
+   */
+  digestOf(version: number): string | undefined {
+    if (version === this.#active?.version) return this.#active.digest;
+    const known = this.#versions.get(version);
+    return this.#wanted?.get(version)?.digest ?? (known?.wasReady === true ? known.fetched?.digest : undefined);
+  }
+
+  /**
+   * Sets which versions shall be here beside the active one, and which one is loaded before the others. Those that are
+   * on their way out stay; those that are not here are new. Returns the versions that were called back.
+   */
+  aspireTo(versions: readonly WantedVersion[], first?: number): readonly ServableVersion[] {
+    const before = this.#wanted;
+    const isOtherFirst = first !== this.#first;
+    this.#wanted = new Map(versions.map((wanted) => [wanted.version, wanted]));
+    this.#first = first;
+    const recalled: ServableVersion[] = [];
+    for (const { version, digest } of versions) {
+      this.#create(version);
+      const found = this.#versions.get(version);
+      if (found?.state.kind === "quiescing" && this.#isAspired(version)) {
+        found.recall();
+        recalled.push(found);
+      }
+      // What was wrong with it may have been what was asked for.
+      const isAskedAnew = isOtherFirst || before?.get(version)?.digest !== digest;
+      if (found?.state.kind === "error" && isAskedAnew) found.step({ kind: "reconsidered" });
+    }
+    return recalled;
+  }
+
+  /** Forgets a version that is unloaded; if it is wanted, it is new again. */
   delete(version: number): void {
     this.#versions.delete(version);
+    if (this.#isWanted(version)) this.#create(version);
   }
 
-  /** Chooses the active version again, the greatest that is ready: to be called whenever one has become so, or is no more. */
-  activate(): void {
-    let greatest: ServableVersion | undefined;
-    for (const version of this.#versions.values())
-      if (version.state.kind === "ready" && (greatest === undefined || version.id.version > greatest.id.version))
-        greatest = version;
-    this.#active = greatest;
+  /** Whether a version is being loaded that nobody wants any more. */
+  isLoadedInVain(version: number): boolean {
+    const found = this.#versions.get(version);
+    return found !== undefined && isLoading(found.state) && !this.#isAspired(version);
+  }
+
+  /** Makes a version the active one, if it is ready and the file that is meant; undefined takes the active one away. */
+  activate(serving: Serving | undefined): Activation {
+    if (serving === undefined) {
+      this.#active = undefined;
+      return { kind: "activated" };
+    }
+    const missing = this.#missingOf(serving);
+    if (missing !== undefined) return { kind: "not-prepared", message: missing };
+    const digest = this.#versions.get(serving.version)?.fetched?.digest ?? "";
+    this.#active = { version: serving.version, digest };
+    this.#labels = serving.labels;
+    return { kind: "activated" };
+  }
+
+  isPrepared(serving: Activatable): boolean {
+    return this.#missingOf(serving) === undefined;
+  }
+
+  /** Makes the greatest version that is ready the active one: to be called whenever one has become so, or is no more. */
+  activateGreatest(): void {
+    const version = this.ready().at(-1);
+    const digest = version === undefined ? undefined : this.#versions.get(version)?.fetched?.digest;
+    this.#active = version === undefined || digest === undefined ? undefined : { version, digest };
+  }
+
+  #missingOf({ version, digest }: Activatable): string | undefined {
+    const found = this.#versions.get(version);
+    const what = `version ${version} of model "${this.#config.name}"`;
+    if (found?.state.kind !== "ready")
+      return `${what} is not available: ${found === undefined ? "it is not loaded" : `it is in state ${publishedStateOf(found.state)}`}`;
+    const got = found.fetched?.digest;
+    if (digest === undefined || digest === got) return undefined;
+    return `${what} is another file: expected ${digest}, got ${got}`;
+  }
+
+  #create(version: number): void {
+    if (this.#versions.has(version)) return;
+    const { name, state } = this.#config;
+    this.#versions.set(version, new ServableVersion({ name, version }, state));
+  }
+
+  #isWanted(version: number): boolean {
+    return version === this.#active?.version || this.#wanted?.has(version) === true;
+  }
+
+  /** Wanted, and not another file than the one that is wanted. */
+  #isAspired(version: number): boolean {
+    if (version === this.#active?.version) return true;
+    const wanted = this.#wanted?.get(version);
+    if (wanted === undefined) return false;
+    const found = this.#versions.get(version);
+    const isLoaded = found?.state.kind === "ready" || found?.state.kind === "quiescing";
+    return wanted.digest === undefined || !isLoaded || found?.fetched?.digest === wanted.digest;
   }
 
   #ascending(): ServableVersion[] {

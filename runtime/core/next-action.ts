@@ -6,6 +6,8 @@ export interface VersionSnapshot {
   readonly state: HarnessState;
   /** Whether the version should be served. */
   readonly isAspired: boolean;
+  /** Whether it is loaded before newer ones. */
+  readonly isFirst: boolean;
 }
 
 /** What to do next with the versions of a model. */
@@ -25,7 +27,9 @@ export type Action =
 export function nextAction(versions: readonly VersionSnapshot[], nowMs: number): Action {
   if (versions.some(({ state }) => isLoading(state) || state.kind === "quiescing" || state.kind === "unloading"))
     return { kind: "none" };
-  const aspired = versions.filter(({ isAspired }) => isAspired).sort((a, b) => b.version - a.version);
+  const aspired = versions
+    .filter(({ isAspired }) => isAspired)
+    .sort((a, b) => Number(b.isFirst) - Number(a.isFirst) || b.version - a.version);
   const unwanted = versions.filter(({ isAspired, state }) => !isAspired && state.kind !== "disabled");
 
   // What never answered is dropped at once; what answers is kept until an aspired version does.
@@ -35,7 +39,7 @@ export function nextAction(versions: readonly VersionSnapshot[], nowMs: number):
   const [replaced] = unwanted;
   if (replaced !== undefined && isReplaced) return { kind: "unload", version: replaced.version };
 
-  // The newest first: it is the one that requests without a version are for.
+  // What answers, or is to be compared with, then the newest: it is the one that requests without a version are for.
   const due = aspired.find(({ state }) => retryAtOf(state) <= nowMs);
   if (due !== undefined) return { kind: "load", version: due.version };
   const untilMs = Math.min(...aspired.map(({ state }) => retryAtOf(state)));

@@ -52,7 +52,8 @@ export interface StorageModelRepository extends ModelRepository, AsyncDisposable
 }
 
 /** Of a model's configuration, what its repository needs. */
-export type RepositoryConfig = Pick<ModelConfig, "name" | "storageUri" | "storage" | "versionPolicy">;
+export type RepositoryConfig = Pick<ModelConfig, "name" | "storageUri" | "storage" | "versionPolicy"> &
+  Partial<Pick<ModelConfig, "switchedBy">>;
 
 /**
  * Opens the repository that a model's configuration names. Does no I/O and does not throw for a bad `storageUri`: its
@@ -112,30 +113,38 @@ export function createModelRepository(
   /** What an earlier process of this container brought; asking a storage on this machine costs nothing. */
   const findKept = async (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
     isRemote ? await findComplete(version, { directory, ...verify, logger }, signal) : undefined;
+  /** Who chooses versions for all replicas must not be told of a disk's as of the repository's. */
+  const policy = config.switchedBy === "Operator" ? undefined : config.versionPolicy;
 
   return {
     listVersions: async (signal) => {
       const opened = requireBase();
       const kept = isRemote ? [...(await directory.completeVersions())].sort((a, b) => a - b) : [];
-      if (isWhole(kept, config.versionPolicy)) return kept;
+      if (isWhole(kept, policy)) return { versions: kept, rewritten: [] };
       try {
         layout = await locateVersions(opened, retry, signal);
-        return layout.versions;
+        return { versions: layout.versions, rewritten: [] };
       } catch (error) {
-        if (!isUnreachable(error) || kept.length === 0 || config.versionPolicy.kind === "specific") throw error;
+        if (!isUnreachable(error) || kept.length === 0 || policy === undefined || policy.kind === "specific")
+          throw error;
         logger?.warn(
           { versions: kept, failure: error.message },
           "the storage cannot be reached: the versions on the disk are all that is known",
         );
-        return kept;
+        return { versions: kept, rewritten: [] };
       }
     },
-    fetchVersion: async (version, report, signal) => {
+    fetchVersion: async (version, report, signal, digest) => {
       const opened = requireBase();
-      const kept = config.versionPolicy.kind === "specific" ? await findKept(version, signal) : undefined;
-      if (kept !== undefined) return kept;
+      const kept = policy?.kind === "specific" || digest !== undefined ? await findKept(version, signal) : undefined;
+      if (kept !== undefined && (digest === undefined || kept.digest === digest)) return kept;
       try {
-        return await fetchFrom(opened, version, report, signal);
+        const fetched = await fetchFrom(opened, version, report, signal);
+        if (digest === undefined || fetched.digest === digest) return fetched;
+        throw new StorageFailure(
+          "VersionRewritten",
+          `version ${version} is another file by now: expected ${digest}, got ${fetched.digest}`,
+        );
       } catch (error) {
         if (!isUnreachable(error)) throw error;
         const onDisk = await findKept(version, signal);
@@ -177,8 +186,8 @@ function publicKeyOf({ storage }: RepositoryConfig): {
 }
 
 /** Whether a policy names its versions and all of them are there: then nothing in the storage could change the choice. */
-function isWhole(kept: readonly number[], policy: ModelConfig["versionPolicy"]): boolean {
-  return policy.kind === "specific" && policy.versions.every((version) => kept.includes(version));
+function isWhole(kept: readonly number[], policy: ModelConfig["versionPolicy"] | undefined): boolean {
+  return policy?.kind === "specific" && policy.versions.every((version) => kept.includes(version));
 }
 
 function isUnreachable(error: unknown): error is StorageFailure {

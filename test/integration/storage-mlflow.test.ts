@@ -87,7 +87,7 @@ describe("a model of MLflow's registry", () => {
       [`${uri}@champion`, [1]],
     ] as const) {
       await using repository = openRepository(place, withEnvironment());
-      expect(await repository.listVersions(signal)).toEqual(versions);
+      expect(await repository.listVersions(signal)).toEqual({ versions: versions, rewritten: [] });
     }
     await using repository = openRepository(uri, withEnvironment());
     expect(await repository.fetchVersion(2, () => {}, signal)).toMatchObject({

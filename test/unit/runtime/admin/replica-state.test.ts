@@ -14,6 +14,9 @@ function model(
   return {
     name: "digits",
     activeVersion: undefined,
+    isReady: false,
+    listed: undefined,
+    rewritten: [],
     listingFailure: undefined,
     versions: Object.entries(states).map(([version, state]) => ({
       version: Number(version),
@@ -49,6 +52,12 @@ describe("the phase of a replica", () => {
       "Failed",
     ],
     ["one version that is fetched beside one that answers", [model({ 1: fetching, 2: { kind: "ready" } })], "Fetching"],
+    ["a model that answers, and fetches another version", [model({ 1: fetching }, { isReady: true })], "Ready"],
+    [
+      "a model that answers, and fails to load another version or to list",
+      [model({ 1: { kind: "error", failure } }, { isReady: true, listingFailure: failure })],
+      "Ready",
+    ],
   ];
   test.each(rows)("%s", (_, models, phase) => {
     expect(replicaStateOf(models, false).phase).toBe(phase);
@@ -61,6 +70,9 @@ describe("what the operator is told", () => {
     const description: ModelDescription = {
       name: "digits",
       activeVersion: 2,
+      isReady: true,
+      listed: [2, 3],
+      rewritten: [2],
       versions: [{ version: 2, state: { kind: "ready" }, digest: "sha256:ab", sizeBytes: 9 }],
       listingFailure: undefined,
     };
@@ -72,6 +84,8 @@ describe("what the operator is told", () => {
           name: "digits",
           activeVersion: 2,
           versions: [{ version: 2, state: "Available", digest: "sha256:ab", sizeBytes: 9 }],
+          listed: [2, 3],
+          rewritten: [2],
         },
       ],
     });

@@ -2,7 +2,12 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { parseRuntimeConfig, type VersionPolicy } from "../../../../common/runtime-config.ts";
 import type { ManagerEvent } from "../../../../runtime/core/manager-event.ts";
 import { Manager } from "../../../../runtime/core/manager.ts";
-import type { FetchedVersion, ModelRepository, VersionSelection } from "../../../../runtime/core/repository.ts";
+import type {
+  FetchedVersion,
+  ModelRepository,
+  RepositoryListing,
+  VersionSelection,
+} from "../../../../runtime/core/repository.ts";
 import type { InferenceEngine, LoadedModel, LoadOptions, ModelObserver } from "../../../../runtime/core/servable.ts";
 import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
 import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
@@ -16,16 +21,17 @@ const SIGNATURE: Signature = {
 /** A repository whose content and failures the test sets. */
 class FakeRepository implements ModelRepository {
   versions: number[] = [1];
+  rewritten: number[] = [];
   listError: Error | undefined;
   readonly fetchErrors = new Map<number, Error>();
   /** Set, a fetch waits for it. */
   gate: Promise<void> | undefined;
   readonly calls: string[] = [];
 
-  async listVersions(): Promise<readonly number[]> {
+  async listVersions(): Promise<RepositoryListing> {
     this.calls.push("list");
     if (this.listError !== undefined) throw this.listError;
-    return this.versions;
+    return { versions: this.versions, rewritten: this.rewritten };
   }
 
   async fetchVersion(
@@ -78,6 +84,8 @@ class FakeEngine implements InferenceEngine {
 interface SetUp {
   readonly policy?: VersionPolicy;
   readonly iterations?: number;
+  readonly pollIntervalMs?: number;
+  readonly switchedBy?: "Itself" | "Operator";
   readonly maxBatchSize?: number;
   readonly state?: readonly { input: string; output: string }[];
 }
@@ -101,6 +109,8 @@ function setUp(options: SetUp = {}): {
         name: "digits",
         format: "onnx",
         storageUri: "s3://models/digits",
+        pollIntervalMs: options.pollIntervalMs ?? 0,
+        switchedBy: options.switchedBy ?? "Itself",
         warmup: { iterations: options.iterations ?? 1 },
         batcher: { maxBatchSize: options.maxBatchSize ?? 1 },
         state: [...(options.state ?? [])],
@@ -144,7 +154,16 @@ describe("loading", () => {
     expect(() => manager.acquire("digits", 1)).toThrow(expect.objectContaining({ code: "Unavailable" }));
     manager.start();
     await settle();
-    expect(kindsOf(events)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(kindsOf(events)).toEqual([
+      "listed",
+      "aspired",
+      "fetching",
+      "loading",
+      "warming-up",
+      "available",
+      "activated",
+      "complete",
+    ]);
     expect(engine.warmups).toEqual([[{ name: "input", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) }]]);
     expect(engine.loaded.get("/models/1")?.id).toEqual({ name: "digits", version: 1 });
     expect(manager.isReady()).toBe(true);
@@ -457,7 +476,14 @@ describe("failures", () => {
     expect(engine.disposed).toEqual(["/models/1"]);
     await clock.advance(1_000);
     expect(manager.isReady()).toBe(true);
-    expect(kindsOf(events).slice(-6)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(kindsOf(events).slice(-6)).toEqual([
+      "fetching",
+      "loading",
+      "warming-up",
+      "available",
+      "activated",
+      "complete",
+    ]);
   });
 
   test.each([1, 0])("a crash during %i warm-ups counts as what it is", async (iterations) => {
@@ -483,7 +509,7 @@ describe("stopping", () => {
     await settle();
     await manager[Symbol.asyncDispose]();
     expect(stateOf(manager)).toEqual([]);
-    expect(kindsOf(events)).toEqual(["listed", "fetching"]);
+    expect(kindsOf(events)).toEqual(["listed", "aspired", "fetching", "unloaded"]);
   });
 
   test("needs no start", async () => {
