@@ -198,13 +198,18 @@ export class ModelVersions {
     this.#versions.set(version, new ServableVersion({ name, version }, state));
   }
 
+  /** The active version stays until the operator has activated another; a policy that does not choose it any more lets it go. */
+  #isKept(version: number): boolean {
+    return version === this.#active?.version && this.#config.switchedBy === "Operator";
+  }
+
   #isWanted(version: number): boolean {
-    return version === this.#active?.version || this.#wanted?.has(version) === true;
+    return this.#isKept(version) || this.#wanted?.has(version) === true;
   }
 
   /** Wanted, and not another file than the one that is wanted. */
   #isAspired(version: number): boolean {
-    if (version === this.#active?.version) return true;
+    if (this.#isKept(version)) return true;
     const wanted = this.#wanted?.get(version);
     if (wanted === undefined) return false;
     const found = this.#versions.get(version);
