@@ -148,7 +148,8 @@ export class ModelSupervisor {
     if (this.#isSwitchedByOperator()) return undefined;
     const selection = select(versions);
     this.#isAnyMissing = selection.failure !== undefined;
-    this.#aspireTo(selection.versions.map((version) => ({ version })));
+    // What answers is not taken away for nothing.
+    if (selection.versions.length > 0) this.#aspireTo(selection.versions.map((version) => ({ version })));
     return selection.failure;
   }
 

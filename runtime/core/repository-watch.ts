@@ -16,6 +16,9 @@ export interface RepositoryWatchOptions {
   readonly onFailed: (failure: Failure, error: ReplicaFailureError) => void;
 }
 
+/** After so long, if not sooner, it shows whether a version that was new is complete, in ms. */
+const SECOND_LOOK_MS = 5_000;
+
 /** Lists a repository: at once, then from time to time, and after a failure as soon as its time has come. */
 export class RepositoryWatch {
   readonly #options: RepositoryWatchOptions;
@@ -102,6 +105,8 @@ export class RepositoryWatch {
   }
 
   #nextPollMs(): number {
-    return this.#pollIntervalMs === 0 ? Number.POSITIVE_INFINITY : this.#endedAtMs + this.#pollIntervalMs;
+    const intervalMs = this.#pollIntervalMs === 0 ? Number.POSITIVE_INFINITY : this.#pollIntervalMs;
+    const isIncomplete = this.#listing !== undefined && this.#listing.arriving.length > 0;
+    return this.#endedAtMs + (isIncomplete ? Math.min(intervalMs, SECOND_LOOK_MS) : intervalMs);
   }
 }

@@ -21,10 +21,12 @@ export interface VersionSelection {
 
 /** What a repository holds. */
 export interface RepositoryListing {
-  /** Complete versions, ascending; a single file is version 1. */
+  /** Complete versions, ascending; a single file is version 1. None only while some are arriving. */
   readonly versions: readonly number[];
   /** Those on the local disk whose files in the repository are others by now, ascending. */
   readonly rewritten: readonly number[];
+  /** Those that may still be on their way into the repository, and are not complete yet: the next listing will tell. */
+  readonly arriving: readonly number[];
 }
 
 /** How far a download is. `bytesTotal` is undefined where the storage does not tell. */

@@ -64,7 +64,7 @@ describe("a repository in a bucket", () => {
     await put("versions/v3/model.onnx", bytes);
     await put("versions/README.md", bytes);
     await using repository = openRepository("s3://models/versions", direct);
-    expect(await repository.listVersions(signal)).toEqual({ versions: [2, 10], rewritten: [] });
+    expect(await repository.listVersions(signal)).toEqual({ versions: [2, 10], rewritten: [], arriving: [] });
     const fetched = await repository.fetchVersion(10, () => {}, signal);
     expect(fetched).toMatchObject({ version: 10, digest: sha256(bytes), sizeBytes: 199_999 });
     expect(await readFile(join(fetched.modelFile, "../data/weights é+ %2e.bin"))).toEqual(bytes.subarray(1));

@@ -290,6 +290,21 @@ describe("a model that chooses itself and polls", () => {
     expect(active(manager)).toBe(1);
   });
 
+  test("keeps what answers while the only version in the repository is not complete yet, and looks again soon", async () => {
+    const { manager, repository, clock } = setUp({ pollIntervalMs: 30_000 });
+    manager.start();
+    await settle();
+    repository.versions = [];
+    repository.arriving = [2];
+    await clock.advance(30_000);
+    expect(stateOf(manager)).toEqual(["1 ready"]);
+    expect(manager.isReady()).toBe(true);
+    repository.versions = [2];
+    repository.arriving = [];
+    await clock.advance(5_000);
+    expect(stateOf(manager)).toEqual(["2 ready"]);
+  });
+
   test("goes back to an older version only when the newer one is gone from the repository", async () => {
     const { manager, repository, clock } = setUp({ pollIntervalMs: 30_000 });
     repository.versions = [1, 2];

@@ -22,6 +22,7 @@ export const SIGNATURE: Signature = {
 export class FakeRepository implements ModelRepository {
   versions: number[] = [1];
   rewritten: number[] = [];
+  arriving: number[] = [];
   /** Those that differ from `sha256:VERSION`. */
   readonly digests = new Map<number, string>();
   listError: Error | undefined;
@@ -33,7 +34,7 @@ export class FakeRepository implements ModelRepository {
   async listVersions(): Promise<RepositoryListing> {
     this.calls.push("list");
     if (this.listError !== undefined) throw this.listError;
-    return { versions: this.versions, rewritten: this.rewritten };
+    return { versions: this.versions, rewritten: this.rewritten, arriving: this.arriving };
   }
 
   async fetchVersion(
