@@ -5,6 +5,7 @@ import { prepareModel, type PreparationObserver, type PrepareModelOptions } from
 import type { ModelRepository } from "./repository.ts";
 import type { ServableVersion } from "./servable-version.ts";
 import type { InferenceEngine, ModelObserver } from "./servable.ts";
+import type { Signature } from "./tensor.ts";
 
 /** What a version is loaded with. */
 export interface LoadVersionOptions extends PrepareModelOptions {
@@ -17,6 +18,8 @@ export interface LoadVersionOptions extends PrepareModelOptions {
 export interface LoadVersionRequest {
   /** The file that it must be; undefined if any will do. */
   readonly digest: string | undefined;
+  /** Says what is wrong with the model's signature, before it is warmed up. Throws ReplicaFailureError. */
+  readonly checkSignature: (signature: Signature) => void;
   /** Told of the model while it runs. `crashed` ends up in {@link LoadVersionRequest.crash}, too. */
   readonly observer: ModelObserver;
   /** Why the model crashed, as soon as it has. */
@@ -55,6 +58,7 @@ export async function loadVersion(
   });
   version.keepModel(model);
   checkState(config.state, model.signature);
+  request.checkSignature(model.signature);
   version.step({ kind: "loaded" });
   report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
   const observer: PreparationObserver = {

@@ -11,6 +11,8 @@ import { RepositoryWatch } from "./repository-watch.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import type { ServableVersion } from "./servable-version.ts";
 import type { ModelObserver } from "./servable.ts";
+import { SignatureGuard } from "./signature-guard.ts";
+import type { Signature } from "./tensor.ts";
 
 /** What a supervisor works with: its model's configuration and files, an engine, and what time and chance are. */
 export interface SupervisorOptions extends LoadVersionOptions {
@@ -35,6 +37,7 @@ export class ModelSupervisor {
   readonly #options: SupervisorOptions;
   readonly #versions: ModelVersions;
   readonly #watch: RepositoryWatch;
+  readonly #guard: SignatureGuard;
   #wake = new AbortController();
   /** The one thing that is being done to a version. */
   #task: Promise<void> | undefined;
@@ -52,6 +55,7 @@ export class ModelSupervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#versions = new ModelVersions(options.config);
+    this.#guard = new SignatureGuard(options.config, this.#versions);
     this.#watch = new RepositoryWatch({
       repository: options.repository,
       clock: options.clock,
@@ -116,6 +120,7 @@ export class ModelSupervisor {
   aspire({ versions, compatibleWith, pollIntervalMs }: Aspiration): void {
     this.#requireOperator();
     this.#watch.setPollInterval(pollIntervalMs);
+    this.#guard.setReference(compatibleWith);
     this.#aspireTo(versions, compatibleWith);
   }
 
@@ -221,6 +226,7 @@ export class ModelSupervisor {
     const crash: { error: ReplicaFailureError | undefined } = { error: undefined };
     const request = {
       digest: this.#versions.digestOf(number),
+      checkSignature: (signature: Signature) => this.#guard.check(version, signature),
       observer: this.#observerOf(version, crash),
       crash: () => crash.error,
     };
@@ -230,6 +236,10 @@ export class ModelSupervisor {
       this.#told.isComplete = false;
       if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
       this.#tellAvailable(version, clock.now() - startMs);
+      for (const refused of this.#guard.refuseLate(version)) {
+        this.#versionFailed(refused.version, asReplicaFailure(refused.error));
+        await refused.version.unload();
+      }
     } catch (error) {
       if (either.aborted) version.step({ kind: "cancelled" });
       else this.#versionFailed(version, crash.error ?? asReplicaFailure(error));

@@ -35,6 +35,11 @@ export class ServableVersion {
     return this.#fetched;
   }
 
+  /** Of the loaded model; undefined while there is none. */
+  get signature(): Signature | undefined {
+    return this.#model?.signature;
+  }
+
   /** Whether it has been ready, whatever it is now. */
   get wasReady(): boolean {
     return this.#wasReady;

@@ -78,12 +78,12 @@ export async function fetchVersion(
 }
 
 /** Throws StorageFailure (VersionRewritten) if this is another file than the one that is meant. */
-function refuseRewritten(got: string, { version, key }: VersionSource, { digest, store }: FetchContext): void {
+function refuseRewritten(got: string, source: VersionSource, { digest, store }: FetchContext): void {
   if (digest === undefined || digest === got) return;
-  const place = store.describe(key("")).replace(/\/$/, "");
+  const place = store.describe(source.key("")).replace(/\/$/, "");
   throw new StorageFailure(
     "VersionRewritten",
-    `version ${version} at ${place} is another file than the one that was fetched under its number: expected ${digest}, got ${got}`,
+    `version ${source.version} at ${place} is another file than the one that was fetched under its number: expected ${digest}, got ${got}`,
   );
 }
 

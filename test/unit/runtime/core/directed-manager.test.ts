@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Aspiration } from "../../../../runtime/core/aspiration.ts";
 import type { Manager } from "../../../../runtime/core/manager.ts";
+import type { Signature } from "../../../../runtime/core/tensor.ts";
 import { ReplicaFailureError } from "../../../../runtime/errors.ts";
 import { settle } from "../../../fixtures/manual-clock.ts";
-import { kindsOf, setUp, stateOf } from "./managed-model.ts";
+import { kindsOf, setUp, SIGNATURE, stateOf } from "./managed-model.ts";
 
 const wanted = (...versions: number[]): Aspiration => ({
   versions: versions.map((version) => ({ version })),
@@ -246,6 +247,75 @@ describe("a model that the operator switches", () => {
     manager.aspire("digits", { ...wanted(1, 2, 3), compatibleWith: 1 });
     await settle();
     expect(repository.calls).toEqual(["list", "fetch 1", "fetch 3", "fetch 2"]);
+  });
+});
+
+const OTHER: Signature = { ...SIGNATURE, inputs: [{ name: "input", datatype: "FP32", shape: [-1, 3] }] };
+const MISMATCH = {
+  reason: "SignatureMismatch",
+  message: 'clients of version 1 could not use it: input "input": expected FP32 [-1,2], got FP32 [-1,3]',
+};
+
+describe("a version whose signature is another one", () => {
+  test("is refused where the operator says what it must suit, until it says no more", async () => {
+    const { manager, engine } = await servingOne(1);
+    engine.signatures.set("/models/2", OTHER);
+    manager.aspire("digits", { ...wanted(1, 2, 3), compatibleWith: 1 });
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 ready", "2 error", "3 ready"]);
+    expect(manager.describe()[0]?.versions[1]?.state).toMatchObject({ failure: MISMATCH });
+    expect(engine.disposed).toEqual(["/models/2"]);
+    expect(manager.isReady()).toBe(true);
+    manager.aspire("digits", wanted(1, 2, 3));
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 ready", "2 ready", "3 ready"]);
+  });
+
+  test("is refused later if what it must suit could not be loaded before", async () => {
+    const { manager, repository, engine, clock } = await directed();
+    engine.signatures.set("/models/2", OTHER);
+    repository.fetchErrors.set(1, new ReplicaFailureError("StorageUnreachable", "no route"));
+    manager.aspire("digits", { ...wanted(1, 2, 3), compatibleWith: 1 });
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 error", "2 ready", "3 ready"]);
+    repository.fetchErrors.clear();
+    await clock.advance(1_000);
+    expect(stateOf(manager)).toEqual(["1 ready", "2 error", "3 ready"]);
+    expect(manager.describe()[0]?.versions[1]?.state).toMatchObject({ failure: MISMATCH });
+  });
+
+  test("is refused by a model that chooses itself, which serves on", async () => {
+    const { manager, repository, engine, clock } = setUp({ pollIntervalMs: 30_000 });
+    engine.signatures.set("/models/2", OTHER);
+    manager.start();
+    await settle();
+    repository.versions = [1, 2];
+    await clock.advance(30_000);
+    expect(stateOf(manager)).toEqual(["1 ready", "2 error"]);
+    expect(manager.describe()[0]?.versions[1]?.state).toMatchObject({ failure: MISMATCH });
+    expect(active(manager)).toBe(1);
+    // Who takes the newer one away gets back what was there, whatever its signature is.
+    repository.versions = [1];
+    await clock.advance(30_000);
+    expect(stateOf(manager)).toEqual(["1 ready"]);
+  });
+
+  test("is served where that is allowed, and an older one may always come back", async () => {
+    const { manager, repository, engine, clock } = setUp({ pollIntervalMs: 30_000, signatureChange: "Allow" });
+    engine.signatures.set("/models/2", OTHER);
+    manager.start();
+    await settle();
+    repository.versions = [1, 2];
+    await clock.advance(30_000);
+    expect(active(manager)).toBe(2);
+    const refusing = setUp({ pollIntervalMs: 30_000 });
+    refusing.engine.signatures.set("/models/2", OTHER);
+    refusing.repository.versions = [1, 2];
+    refusing.manager.start();
+    await settle();
+    refusing.repository.versions = [1];
+    await refusing.clock.advance(30_000);
+    expect(active(refusing.manager)).toBe(1);
   });
 });
 

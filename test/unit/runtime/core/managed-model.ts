@@ -95,6 +95,7 @@ export interface SetUp {
   readonly iterations?: number;
   readonly pollIntervalMs?: number;
   readonly switchedBy?: "Itself" | "Operator";
+  readonly signatureChange?: "Refuse" | "Allow";
   readonly maxBatchSize?: number;
   readonly state?: readonly { input: string; output: string }[];
 }
@@ -120,6 +121,7 @@ export function setUp(options: SetUp = {}): {
         storageUri: "s3://models/digits",
         pollIntervalMs: options.pollIntervalMs ?? 0,
         switchedBy: options.switchedBy ?? "Itself",
+        signatureChange: options.signatureChange ?? "Refuse",
         warmup: { iterations: options.iterations ?? 1 },
         batcher: { maxBatchSize: options.maxBatchSize ?? 1 },
         state: [...(options.state ?? [])],
