@@ -13,7 +13,10 @@ export class SignatureGuard {
   /** Loaded while what they are to suit was not there. */
   #uncompared = new Set<number>();
 
-  constructor(config: SignatureGuard["#config"], versions: SignatureGuard["#versions"]) {
+  constructor(
+    config: Pick<ModelConfig, "switchedBy" | "signatureChange" | "state">,
+    versions: Pick<ModelVersions, "get" | "activeVersion">,
+  ) {
     this.#config = config;
     this.#versions = versions;
   }

@@ -77,6 +77,20 @@ const specs = fc.uniqueArray(fc.record({ name: fc.constantFrom("a", "b", "c", "d
 });
 const signature: fc.Arbitrary<Signature> = fc.record({ inputs: specs, outputs: specs });
 
+/** Two signatures of which one was made of the other, by changes that are often harmless. */
+const relatives = signature.chain((before) => {
+  const length = (old: number): fc.Arbitrary<number> =>
+    fc.oneof({ weight: 6, arbitrary: fc.constant(old) }, { weight: 2, arbitrary: fc.constant(-1) }, fc.constant(3));
+  const field = (old: TensorSpec): fc.Arbitrary<TensorSpec> =>
+    fc.record({
+      name: fc.constant(old.name),
+      datatype: fc.oneof({ weight: 12, arbitrary: fc.constant(old.datatype) }, datatype),
+      shape: fc.tuple(...old.shape.map(length)),
+    });
+  const fields = (old: readonly TensorSpec[]): fc.Arbitrary<TensorSpec[]> => fc.tuple(...old.map(field));
+  return fc.tuple(fc.constant(before), fc.record({ inputs: fields(before.inputs), outputs: fields(before.outputs) }));
+});
+
 /** Whether a tensor of these lengths could be this input or output. */
 const admits = (wanted: TensorSpec, type: Datatype, lengths: readonly number[]): boolean =>
   wanted.datatype === type &&
@@ -111,8 +125,8 @@ describe("for all signatures", () => {
   test("what is said to suit takes every request of the other's clients, and answers each of them", () => {
     const lengths = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 });
     fc.assert(
-      fc.property(signature, signature, lengths, (before, after, tried) => {
-        fc.pre(incompatibilityOf(before, after) === undefined);
+      fc.property(relatives, lengths, ([before, after], tried) => {
+        if (incompatibilityOf(before, after) !== undefined) return;
         expect(after.inputs.map(({ name }) => name).toSorted()).toEqual(
           before.inputs.map(({ name }) => name).toSorted(),
         );
