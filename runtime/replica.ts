@@ -187,7 +187,7 @@ function assemble(options: ReplicaOptions): Parts {
       .filter(({ switchedBy }) => switchedBy === "Operator")
       .map(({ name }) => {
         const gate = new ModelGate({
-          model: { activate: (serving) => manager.direct(name, serving) },
+          model: { activate: (serving) => void manager.activate(name, serving) },
           now: () => performance.now(),
           onChange: (state, heldMs) => {
             logGateState(logger, name, state);

@@ -31,7 +31,14 @@ export function carryOut(command: ReplicaCommand, target: CommandTarget): Omit<C
   if (refused !== undefined) return { refused: refused.why, message: refused.message };
   if (command.kind === "prepare") {
     const { versions, pollIntervalMs } = command;
-    model.aspire({ versions, pollIntervalMs });
+    const suiting = versions.find(({ compatibleWith }) => compatibleWith !== undefined);
+    model.aspire({
+      versions: versions.map(({ version, digest }) => ({ version, ...(digest !== undefined && { digest }) })),
+      pollIntervalMs,
+      ...(suiting?.compatibleWith !== undefined && {
+        suiting: { version: suiting.version, clientsOf: suiting.compatibleWith },
+      }),
+    });
   }
   return undefined;
 }

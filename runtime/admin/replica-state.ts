@@ -34,7 +34,8 @@ function phaseOf(models: readonly ModelDescription[], isDraining: boolean): Repl
 }
 
 function modelPhaseOf(model: ModelDescription): ReplicaPhase {
-  if (model.isServing) return "Ready";
+  // What is loaded beside what answers, or fails to be, is told by version.
+  if (model.isReady) return "Ready";
   if (failureOfModel(model) !== undefined) return "Failed";
   const states = new Set(model.versions.map(({ state }) => state.kind));
   if (states.has("fetching")) return "Fetching";

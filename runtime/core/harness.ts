@@ -16,7 +16,7 @@ export interface Failure {
  * What one version of one model is going through. The machine needs more states than observers may rely on: those see
  * {@link publishedStateOf}. A `failure` stays with a version while it is tried again, until it is ready.
  *
- *     new ─> fetching ─> loading ─> warming-up ─> ready ─> quiescing ─> unloading ─> disabled
+ *     new ─> fetching ─> loading ─> warming-up ─> ready <─> quiescing ─> unloading ─> disabled
  *      ^         └──────────┴───────────┴──────────┘
  *      │                    failed
  *      └──────── retried ── error ── unload ─> disabled
@@ -46,9 +46,13 @@ export type HarnessEvent =
   | { readonly kind: "loaded" }
   | { readonly kind: "warmed-up" }
   | { readonly kind: "failed"; readonly failure: Failure }
-  /** Loading was given up because the replica stops. */
+  /** Loading was given up, because the replica stops or the version is not wanted any more. */
   | { readonly kind: "cancelled" }
+  /** What made it fail may be gone: it need not wait for its time. */
+  | { readonly kind: "reconsidered" }
   | { readonly kind: "unload-requested" }
+  /** It is wanted again before it was unloaded. */
+  | { readonly kind: "recalled" }
   | { readonly kind: "drained" }
   | { readonly kind: "unloaded" };
 
@@ -61,7 +65,9 @@ const STATES_OF: Readonly<Record<HarnessEvent["kind"], readonly HarnessState["ki
   "warmed-up": ["warming-up"],
   failed: ["fetching", "loading", "warming-up", "ready"],
   cancelled: ["fetching", "loading", "warming-up"],
+  reconsidered: ["error"],
   "unload-requested": ["new", "error", "ready"],
+  recalled: ["quiescing"],
   drained: ["quiescing"],
   unloaded: ["unloading"],
 };
@@ -83,6 +89,10 @@ export function transition(state: HarnessState, event: HarnessEvent): HarnessSta
       return { kind: "ready" };
     case "failed":
       return { kind: "error", failure: event.failure };
+    case "reconsidered":
+      return { kind: "new", ...failureOf(state) };
+    case "recalled":
+      return { kind: "ready" };
     case "unload-requested":
       return { kind: state.kind === "ready" ? "quiescing" : "disabled" };
     case "drained":

@@ -4,8 +4,12 @@ import type { RunObservation, ServableId } from "./servable.ts";
 
 /** What the manager tells whoever keeps logs and metrics. Events come after the change that they tell of. */
 export type ManagerEvent =
-  /** The repository was listed; `aspired` are the versions that will be served. */
-  | { readonly kind: "listed"; readonly model: string; readonly aspired: readonly number[] }
+  /** The repository was listed, for the first time or with another outcome than before. */
+  | { readonly kind: "listed"; readonly model: string; readonly versions: readonly number[] }
+  /** Versions on the disk whose files in the repository are others by now; told when there are more of them. */
+  | { readonly kind: "rewritten"; readonly model: string; readonly versions: readonly number[] }
+  /** These are the versions that shall be loaded; told when they are others than before. */
+  | { readonly kind: "aspired"; readonly model: string; readonly versions: readonly number[] }
   | { readonly kind: "fetching"; readonly id: ServableId }
   | { readonly kind: "loading"; readonly id: ServableId; readonly sizeBytes: number; readonly fetchMs: number }
   | { readonly kind: "warming-up"; readonly id: ServableId; readonly loadMs: number }
@@ -20,7 +24,9 @@ export type ManagerEvent =
       /** From the start of the fetch. */
       readonly totalMs: number;
     }
-  /** Every aspired version of the model is available. */
+  /** Another version answers requests that name none, or none does. */
+  | { readonly kind: "activated"; readonly model: string; readonly version: number | undefined }
+  /** Every aspired version of the model is available, and nothing else is left to be done; `versions` are all that are here. */
   | { readonly kind: "complete"; readonly model: string; readonly versions: readonly number[] }
   | {
       readonly kind: "failed";
@@ -32,6 +38,7 @@ export type ManagerEvent =
       readonly error: ReplicaFailureError;
     }
   | { readonly kind: "unloading"; readonly id: ServableId; readonly handles: number }
+  /** Nothing is left of the version here, whether it was available or not. */
   | { readonly kind: "unloaded"; readonly id: ServableId }
   /** A run has ended, well or not. */
   | ({ readonly kind: "ran"; readonly id: ServableId } & RunObservation)

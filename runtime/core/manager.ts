@@ -1,6 +1,6 @@
 import type { Serving } from "../../common/admin-api.ts";
 import { ServingError } from "../errors.ts";
-import type { Aspiration } from "./aspiration.ts";
+import type { Activatable, Activation, Aspiration } from "./aspiration.ts";
 import type { ModelDescription } from "./model-description.ts";
 import { ModelSupervisor, type SupervisorOptions } from "./model-supervisor.ts";
 import type { ModelStatus, ServableHandle, Servables } from "./servable.ts";
@@ -45,21 +45,31 @@ export class Manager implements Servables, AsyncDisposable {
   }
 
   isReady(): boolean {
-    return [...this.#supervisors.values()].every((supervisor) => supervisor.isServing());
+    return [...this.#supervisors.values()].every((supervisor) => supervisor.isReady());
   }
 
-  /** Says what shall be loaded of a model that the operator switches. Throws ServingError (NotFound) for an unknown one. */
+  /**
+   * Sets what shall be loaded of a model that the operator switches; the version that is active stays, whatever is said
+   * here. Returns at once. Throws ServingError (NotFound) for an unknown model, an Error for one that chooses itself.
+   */
   aspire(model: string, aspiration: Aspiration): void {
     this.#supervisorOf(model).aspire(aspiration);
   }
 
-  /** Says which version of it answers requests that name none, at once; undefined: none does. Throws as {@link aspire}. */
-  direct(model: string, serving: Serving | undefined): void {
-    this.#supervisorOf(model).direct(serving);
+  /**
+   * Lets a version of a model that the operator switches answer the requests which name none, and the labels stand for
+   * what they are said to; undefined takes the active version away, and those requests are Unavailable. Nothing changes
+   * if the version is not ready, or is another file. Throws like {@link aspire}.
+   */
+  activate(model: string, serving: Serving | undefined): Activation {
+    return this.#supervisorOf(model).activate(serving);
   }
 
-  /** Whether what is to be served is loaded, and is the right file. Throws as {@link aspire}. */
-  isPrepared(model: string, serving: Serving): boolean {
+  /**
+   * Whether a version is ready and the file that is meant, and those that labels are to stand for are ready. Throws
+   * ServingError (NotFound) for an unknown model.
+   */
+  isPrepared(model: string, serving: Activatable & Partial<Pick<Serving, "labels">>): boolean {
     return this.#supervisorOf(model).versions.isPrepared(serving);
   }
 

@@ -1,28 +1,25 @@
 import type { Serving } from "../../common/admin-api.ts";
 import { ReplicaFailureError } from "../errors.ts";
-import type { Aspiration, AspiredVersion } from "./aspiration.ts";
-import { failureOf, type Failure } from "./harness.ts";
-import type { ManagerEvent } from "./manager-event.ts";
+import type { Activation, Aspiration, WantedVersion } from "./aspiration.ts";
+import { failureOf, isLoading, type Failure } from "./harness.ts";
+import { loadVersion, type LoadVersionOptions } from "./load-version.ts";
 import type { ModelDescription } from "./model-description.ts";
-import { checkState } from "./model-state.ts";
 import { ModelVersions } from "./model-versions.ts";
 import { nextAction, type Action } from "./next-action.ts";
-import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
-import type { FetchedVersion, ModelRepository, VersionSelection } from "./repository.ts";
+import type { RepositoryListing, VersionSelection } from "./repository.ts";
+import { RepositoryWatch } from "./repository-watch.ts";
 import { retryDelayMs } from "./retry-delay.ts";
 import type { ServableVersion } from "./servable-version.ts";
-import type { InferenceEngine, LoadedModel, ModelObserver } from "./servable.ts";
-import { incompatibility } from "./signature-compatibility.ts";
+import type { ModelObserver } from "./servable.ts";
+import { SignatureGuard } from "./signature-guard.ts";
+import type { Signature } from "./tensor.ts";
 
 /** What a supervisor works with: its model's configuration and files, an engine, and what time and chance are. */
-export interface SupervisorOptions extends PrepareModelOptions {
-  readonly repository: ModelRepository;
-  readonly engine: InferenceEngine;
-  /** Applies the model's version policy to the versions that are there, ascending. */
+export interface SupervisorOptions extends LoadVersionOptions {
+  /** Applies the model's version policy to the versions that are there, ascending. Not used where the operator chooses. */
   readonly select: (available: readonly number[]) => VersionSelection;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly report: (event: ManagerEvent) => void;
 }
 
 /**
@@ -31,33 +28,47 @@ export interface SupervisorOptions extends PrepareModelOptions {
  */
 const HANDLES_TIMEOUT_MS = 300_000;
 
-interface Listing {
-  /** When the repository is to be listed, again. */
-  readonly dueAtMs: number;
-  /** Why it could not be, or what it lacks. */
-  readonly failure: Failure | undefined;
-}
-
 /**
- * Keeps the aspired versions of one model loaded: lists the repository, asks {@link nextAction} what to do, does it, and
- * asks again. What fails is tried again after a while, from the listing on, since the cure may be another version. Which
- * versions are aspired to follows from the listing by the policy, or is said by the operator, who then also says which one
- * is active.
+ * Keeps the wanted versions of one model loaded: asks {@link nextAction} what to do, does it, and asks again whenever
+ * something has changed. Which versions those are, and which one is active, the model's policy says of what the repository holds, or the
+ * operator does ({@link aspire}, {@link activate}). What fails is tried again after a while.
  */
 export class ModelSupervisor {
   readonly #options: SupervisorOptions;
   readonly #versions: ModelVersions;
-  #listing: Listing = { dueAtMs: Number.NEGATIVE_INFINITY, failure: undefined };
-  #listed: readonly number[] | undefined;
-  #pollIntervalMs: number;
-  #wasComplete = false;
-  readonly #unloads = new Set<Promise<void>>();
+  readonly #watch: RepositoryWatch;
+  readonly #guard: SignatureGuard;
   #wake = new AbortController();
+  /** Versions that leave, which may take long. */
+  readonly #unloads = new Set<Promise<void>>();
+  /** The load that is under way. */
+  #task: Promise<void> | undefined;
+  #load: { readonly version: number; readonly stop: AbortController } | undefined;
+  #isAnyMissing = false;
+  #wasComplete = false;
+  #told: {
+    aspired?: string;
+    listed?: string;
+    rewritten: readonly number[];
+    active?: number | undefined;
+    isComplete: boolean;
+  } = { rewritten: [], isComplete: false };
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#versions = new ModelVersions(options.config);
-    this.#pollIntervalMs = options.config.pollIntervalMs;
+    this.#guard = new SignatureGuard(options.config, this.#versions);
+    this.#watch = new RepositoryWatch({
+      repository: options.repository,
+      clock: options.clock,
+      pollIntervalMs: options.config.pollIntervalMs,
+      failureAfter: (thrown, before) => {
+        const error = asReplicaFailure(thrown);
+        return [this.#failureAfter(error, before), error];
+      },
+      onListed: (listing, before) => this.#listed(listing, before),
+      onFailed: (failure, error) => this.#reportFailure(undefined, failure, error),
+    });
   }
 
   /** What those see who ask for the model. */
@@ -67,12 +78,19 @@ export class ModelSupervisor {
 
   /** Works until `signal` aborts, then unloads everything. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
+    const watching = this.#watch.run(signal);
     while (!signal.aborted) {
-      if (this.#listing.dueAtMs <= this.#options.clock.now()) await this.#list(signal);
-      else await this.#act(nextAction(this.#versions.snapshots(), this.#options.clock.now()), signal);
+      // What has failed is tried again after a look at the repository, since the cure may be another version.
+      if (!this.#isSwitchedByOperator()) await this.#watch.settle(signal);
+      if (signal.aborted) break;
+      if (this.#task === undefined)
+        await this.#act(nextAction(this.#versions.snapshots(), this.#options.clock.now()), signal);
+      else await this.#pause(Number.POSITIVE_INFINITY, signal);
     }
     this.#versions.aspireTo([]);
-    this.#versions.direct(undefined);
+    await watching;
+    await this.#task;
+    this.#versions.activate(undefined);
     for (;;) {
       const action = nextAction(this.#versions.snapshots(), this.#options.clock.now());
       if (action.kind !== "unload") break;
@@ -81,181 +99,167 @@ export class ModelSupervisor {
     await Promise.all(this.#unloads);
   }
 
-  /** Says what shall be loaded, of a model that the operator switches. The active version stays, whatever this says. */
-  aspire({ versions, pollIntervalMs }: Aspiration): void {
-    this.#versions.aspireTo(versions);
-    if (pollIntervalMs !== this.#pollIntervalMs) {
-      this.#pollIntervalMs = pollIntervalMs;
-      if (this.#listed !== undefined && this.#listing.failure === undefined) this.#listing = this.#nextListing();
-    }
-    this.#wake.abort();
-  }
-
-  /** Says which version answers requests that name none, at once; undefined: none does. */
-  direct(serving: Serving | undefined): void {
-    this.#versions.direct(serving);
-    this.#wake.abort();
-  }
-
   describe(): ModelDescription {
     return {
       ...this.#versions.describe(),
-      listed: this.#listed,
-      rewritten: this.#options.repository.rewrittenVersions?.() ?? [],
-      isServing: this.isServing(),
-      listingFailure: this.#listing.failure,
+      isReady: this.isReady(),
+      listed: this.#watch.listing?.versions,
+      rewritten: this.#watch.listing?.rewritten ?? [],
+      listingFailure: this.#watch.failure,
     };
   }
 
   /**
-   * Whether the model answers as it should: once all that it was told to serve answered, others that are being loaded, or
-   * fail to, change nothing about that.
+   * Whether the model answers: its active version does; and, where it chooses versions itself, all that were chosen at first have been
+   * there. What comes later is loaded beside what answers.
    */
-  isServing(): boolean {
-    const hasActive = this.#versions.active !== undefined;
-    if (this.#options.config.switchedBy === "Operator") return hasActive;
-    this.#wasComplete ||= this.#isComplete();
-    return this.#wasComplete && hasActive;
+  isReady(): boolean {
+    return this.#versions.isActiveReady() && (this.#isSwitchedByOperator() || this.#wasComplete);
   }
 
-  /** Whether every aspired version is available, and none is missing in the repository. */
-  #isComplete(): boolean {
-    return this.#listing.failure === undefined && this.#versions.areComplete();
+  /**
+   * Sets what shall be loaded beside the active version. Throws an Error if no operator switches the model's versions.
+   */
+  aspire({ versions, suiting, pollIntervalMs }: Aspiration): void {
+    this.#requireOperator();
+    this.#watch.setPollInterval(pollIntervalMs);
+    this.#guard.setRule(suiting);
+    this.#aspireTo(versions, suiting?.clientsOf);
   }
 
-  async #list(signal: AbortSignal): Promise<void> {
-    const { config, repository, select, report } = this.#options;
-    const before = this.#listing.failure;
-    try {
-      const listed = await repository.listVersions(signal);
-      this.#listing = this.#nextListing();
-      const isNews = this.#listed?.join() !== listed.join() || before !== undefined;
-      this.#listed = listed;
-      if (config.switchedBy === "Operator") {
-        if (isNews) report({ kind: "listed", model: config.name, aspired: listed });
-        return;
-      }
-      const selection = select(listed);
-      this.#versions.aspireTo(selection.versions.map((version) => this.#suited(version)));
-      if (isNews) report({ kind: "listed", model: config.name, aspired: selection.versions });
-      if (selection.failure !== undefined) this.#listingFailed(selection.failure, before);
-    } catch (error) {
-      if (!signal.aborted) this.#listingFailed(asReplicaFailure(error), before);
+  /** Makes a version the active one. Throws an Error if no operator switches the model's versions. */
+  activate(serving: Serving | undefined): Activation {
+    this.#requireOperator();
+    const activation = this.#versions.activate(serving);
+    this.#changed();
+    return activation;
+  }
+
+  #isSwitchedByOperator(): boolean {
+    return this.#options.config.switchedBy === "Operator";
+  }
+
+  #requireOperator(): void {
+    if (!this.#isSwitchedByOperator())
+      throw new Error(`model "${this.#options.config.name}" chooses its versions itself`);
+  }
+
+  #listed({ versions, rewritten }: RepositoryListing, before: Failure | undefined): ReplicaFailureError | undefined {
+    const { config, select, report } = this.#options;
+    const listed = JSON.stringify([versions, rewritten]);
+    const wasTold = this.#told.listed === listed && before === undefined;
+    this.#told.listed = listed;
+    if (!wasTold) report({ kind: "listed", model: config.name, versions });
+    const isMore = rewritten.some((version) => !this.#told.rewritten.includes(version));
+    this.#told.rewritten = rewritten;
+    if (isMore) report({ kind: "rewritten", model: config.name, versions: rewritten });
+    if (this.#isSwitchedByOperator()) return undefined;
+    const selection = select(versions);
+    this.#isAnyMissing = selection.failure !== undefined;
+    // What answers is not taken away for nothing.
+    if (selection.versions.length > 0) this.#aspireTo(selection.versions.map((version) => ({ version })));
+    return selection.failure;
+  }
+
+  #aspireTo(versions: readonly WantedVersion[], first?: number): void {
+    const { config, report } = this.#options;
+    const recalled = this.#versions.aspireTo(versions, first);
+    const aspired = JSON.stringify([versions, first]);
+    if (this.#told.aspired !== aspired) {
+      this.#told.aspired = aspired;
+      report({ kind: "aspired", model: config.name, versions: versions.map(({ version }) => version) });
     }
+    for (const version of recalled) this.#tellAvailable(version, 0);
+    this.#changed();
   }
 
-  /** A version that was fetched is in the repository, also if it came there after the last listing. */
-  #noteFound(version: number): void {
-    if (this.#listed === undefined || this.#listed.includes(version)) return;
-    this.#listed = [...this.#listed, version].sort((a, b) => a - b);
-  }
-
-  /** A version that follows another one must suit its clients, unless they were told. */
-  #suited(version: number): AspiredVersion {
-    const active = this.#versions.active?.id.version;
-    const isFollower =
-      active !== undefined && version !== active && this.#versions.get(version)?.state.kind !== "ready";
-    if (!isFollower || this.#options.config.signatureChange === "Allow") return { version };
-    return { version, compatibleWith: active };
-  }
-
-  #nextListing(): Listing {
-    const { clock, random } = this.#options;
-    // A tenth more or less: replicas that started together should not ask together for ever.
-    const delayMs = this.#pollIntervalMs * (0.9 + 0.2 * random());
-    return { dueAtMs: delayMs === 0 ? Number.POSITIVE_INFINITY : clock.now() + delayMs, failure: undefined };
-  }
-
-  #listingFailed(error: ReplicaFailureError, before: Failure | undefined): void {
-    const failure = this.#failureAfter(error, before);
-    this.#listing = { dueAtMs: failure.retryAtMs, failure };
-    this.#reportFailure(undefined, failure, error);
+  /** To be called after every change of what is wanted or here: chooses the active version, tells, and lets the next step be decided. */
+  #changed(): void {
+    const { config, report } = this.#options;
+    if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+    if (this.#load !== undefined && this.#versions.isLoadedInVain(this.#load.version)) this.#load.stop.abort();
+    this.#wasComplete ||= !this.#isAnyMissing && this.#versions.areComplete();
+    if (this.#told.active !== this.#versions.activeVersion) {
+      this.#told.active = this.#versions.activeVersion;
+      report({ kind: "activated", model: config.name, version: this.#told.active });
+    }
+    this.#wake.abort();
   }
 
   async #act(action: Action, signal: AbortSignal): Promise<void> {
     switch (action.kind) {
       case "load":
-        return await this.#load(action.version, signal);
+        this.#begin(this.#loadVersion(action.version, signal));
+        return;
       case "unload":
-        return this.#beginUnload(action.version);
+        this.#beginUnload(action.version);
+        return;
       case "wait":
         return await this.#pause(action.untilMs, signal);
       case "none":
+        this.#tellComplete();
         return await this.#pause(Number.POSITIVE_INFINITY, signal);
       default:
         return action satisfies never;
     }
   }
 
+  #begin(task: Promise<void>): void {
+    this.#task = task.finally(() => {
+      this.#task = undefined;
+      this.#changed();
+    });
+  }
+
+  #beginUnload(version: number): void {
+    const unload = this.#unload(version).finally(() => {
+      this.#unloads.delete(unload);
+      this.#changed();
+    });
+    this.#unloads.add(unload);
+  }
+
   /** Until the moment, or until something happens that nobody planned. */
   async #pause(untilMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const dueAtMs = Math.min(untilMs, this.#listing.dueAtMs);
-    await clock.wait(dueAtMs - clock.now(), AbortSignal.any([signal, this.#wake.signal]));
+    await clock.wait(untilMs - clock.now(), AbortSignal.any([signal, this.#wake.signal]));
     if (this.#wake.signal.aborted) this.#wake = new AbortController();
   }
 
-  async #load(number: number, signal: AbortSignal): Promise<void> {
+  async #loadVersion(number: number, signal: AbortSignal): Promise<void> {
     const version = this.#versions.get(number);
     if (version === undefined) return;
-    const { clock, repository, engine, report } = this.#options;
-    const { id } = version;
+    const { clock } = this.#options;
     const startMs = clock.now();
+    const stop = new AbortController();
+    this.#load = { version: number, stop };
+    const either = AbortSignal.any([signal, stop.signal]);
     const crash: { error: ReplicaFailureError | undefined } = { error: undefined };
-    version.step({ kind: "load-requested" });
-    report({ kind: "fetching", id });
+    const request = {
+      digest: this.#versions.digestOf(number),
+      checkSignature: (signature: Signature) => this.#guard.check(version, signature),
+      observer: this.#observerOf(version, crash),
+      crash: () => crash.error,
+    };
     try {
-      const fetched = await repository.fetchVersion(
-        number,
-        (progress) => version.state.kind === "fetching" && version.step({ kind: "progressed", progress }),
-        signal,
-      );
-      const aspiration = this.#versions.aspirationTo(number);
-      checkDigest(fetched, aspiration);
-      version.keepFetched(fetched);
-      this.#noteFound(number);
-      version.step({ kind: "fetched" });
-      const fetchedMs = clock.now();
-      report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
-      const model = await engine.load(fetched.modelFile, signal, {
-        id,
-        concurrency: this.#options.config.concurrency,
-        observer: this.#observerOf(version, crash),
-      });
-      version.keepModel(model);
-      checkState(this.#options.config.state, model.signature);
-      this.#checkCompatibility(model, aspiration?.compatibleWith);
-      version.step({ kind: "loaded" });
-      report({ kind: "warming-up", id, loadMs: clock.now() - fetchedMs });
-      const observer: PreparationObserver = {
-        unbatchable: (why) => report({ kind: "unbatchable", id, why }),
-        unwarmed: (why) => report({ kind: "unwarmed", id, why }),
-      };
-      version.keepModel(await prepareModel(model, fetched, this.#options, observer, signal));
-      // It may have crashed between two requests, or none was made.
-      if (crash.error !== undefined) throw crash.error;
+      await loadVersion(version, request, this.#options, either);
       version.step({ kind: "warmed-up" });
-      this.#versions.activate();
-      report({ kind: "available", id, digest: fetched.digest, totalMs: clock.now() - startMs });
-      if (this.#isComplete())
-        report({ kind: "complete", model: id.name, versions: this.#versions.status().availableVersions });
+      this.#watch.noteFound(number);
+      this.#told.isComplete = false;
+      if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+      this.#tellAvailable(version, clock.now() - startMs);
+      for (const refused of this.#guard.refuseLate(version)) {
+        this.#versionFailed(refused.version, asReplicaFailure(refused.error));
+        await refused.version.unload();
+      }
     } catch (error) {
-      if (signal.aborted) version.step({ kind: "cancelled" });
+      if (either.aborted) version.step({ kind: "cancelled" });
       else this.#versionFailed(version, crash.error ?? asReplicaFailure(error));
       await version.unload();
-      if (version.state.kind === "disabled") this.#versions.delete(number);
+      if (version.state.kind === "disabled") this.#forget(version);
+    } finally {
+      this.#load = undefined;
     }
-  }
-
-  #checkCompatibility(model: LoadedModel, compatibleWith: number | undefined): void {
-    const other = compatibleWith === undefined ? undefined : this.#versions.get(compatibleWith)?.signature;
-    if (other === undefined) return;
-    const why = incompatibility(other, model.signature, this.#options.config.state);
-    if (why !== undefined)
-      throw new ReplicaFailureError(
-        "SignatureMismatch",
-        `clients of version ${compatibleWith} could not use it: ${why}`,
-      );
   }
 
   #observerOf(version: ServableVersion, crash: { error: ReplicaFailureError | undefined }): ModelObserver {
@@ -269,17 +273,9 @@ export class ModelSupervisor {
         if (version.state.kind !== "ready") return;
         this.#versionFailed(version, error);
         void version.unload();
-        this.#wake.abort();
+        this.#changed();
       },
     };
-  }
-
-  #beginUnload(number: number): void {
-    const unload = this.#unload(number).finally(() => {
-      this.#unloads.delete(unload);
-      this.#wake.abort();
-    });
-    this.#unloads.add(unload);
   }
 
   async #unload(number: number): Promise<void> {
@@ -287,16 +283,23 @@ export class ModelSupervisor {
     if (version === undefined) return;
     const { id } = version;
     version.step({ kind: "unload-requested" });
-    this.#versions.activate();
     if (version.state.kind === "quiescing") {
+      this.#told.isComplete = false;
+      if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
       this.#options.report({ kind: "unloading", id, handles: version.handles });
       await this.#waitForHandles(version);
+      // Somebody may have called it back.
+      if (version.state.kind !== "quiescing") return;
       version.step({ kind: "drained" });
       await version.unload();
       version.step({ kind: "unloaded" });
-      this.#options.report({ kind: "unloaded", id });
     }
-    this.#versions.delete(number);
+    this.#forget(version);
+  }
+
+  #forget({ id }: ServableVersion): void {
+    this.#versions.delete(id.version);
+    this.#options.report({ kind: "unloaded", id });
   }
 
   async #waitForHandles(version: ServableVersion): Promise<void> {
@@ -307,13 +310,25 @@ export class ModelSupervisor {
     returned.abort();
   }
 
+  #tellAvailable({ id, fetched }: ServableVersion, totalMs: number): void {
+    this.#wasComplete ||= !this.#isAnyMissing && this.#versions.areComplete();
+    this.#options.report({ kind: "available", id, digest: fetched?.digest ?? "", totalMs });
+  }
+
+  #tellComplete(): void {
+    if (this.#told.isComplete || !this.#versions.areComplete()) return;
+    if (this.#versions.snapshots().some(({ state, isAspired }) => isLoading(state) || !isAspired)) return;
+    this.#told.isComplete = true;
+    this.#options.report({ kind: "complete", model: this.#options.config.name, versions: this.#versions.ready() });
+  }
+
   #versionFailed(version: ServableVersion, error: ReplicaFailureError): void {
     const failure = this.#failureAfter(error, failureOf(version.state).failure);
     version.step({ kind: "failed", failure });
-    this.#versions.activate();
-    // The cure may be another version.
-    if (this.#listing.failure === undefined && failure.retryAtMs < this.#listing.dueAtMs)
-      this.#listing = { dueAtMs: failure.retryAtMs, failure: undefined };
+    if (!this.#isSwitchedByOperator()) {
+      this.#versions.activateGreatest();
+      this.#watch.expectBy(failure.retryAtMs);
+    }
     this.#reportFailure(version.id.version, failure, error);
   }
 
@@ -328,14 +343,6 @@ export class ModelSupervisor {
     const { clock, config, report } = this.#options;
     report({ kind: "failed", model: config.name, version, failure, retryInMs: failure.retryAtMs - clock.now(), error });
   }
-}
-
-function checkDigest({ version, digest }: FetchedVersion, aspiration: AspiredVersion | undefined): void {
-  if (aspiration?.digest === undefined || aspiration.digest === digest) return;
-  throw new ReplicaFailureError(
-    "VersionRewritten",
-    `version ${version}: expected ${aspiration.digest}, as other replicas have it, got ${digest}`,
-  );
 }
 
 function asReplicaFailure(error: unknown): ReplicaFailureError {

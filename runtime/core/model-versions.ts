@@ -1,8 +1,8 @@
 import type { Serving } from "../../common/admin-api.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
 import { ServingError } from "../errors.ts";
-import type { AspiredVersion } from "./aspiration.ts";
-import { failureOf, publishedStateOf } from "./harness.ts";
+import type { Activatable, Activation, WantedVersion } from "./aspiration.ts";
+import { failureOf, isLoading, publishedStateOf } from "./harness.ts";
 import type { ModelDescription } from "./model-description.ts";
 import type { VersionSnapshot } from "./next-action.ts";
 import { ServableVersion } from "./servable-version.ts";
@@ -12,67 +12,60 @@ import type { ModelStatus, ServableHandle, VersionStatus } from "./servable.ts";
 export class ModelVersions {
   readonly #config: ModelConfig;
   readonly #versions = new Map<number, ServableVersion>();
-  #aspired: readonly AspiredVersion[] | undefined;
-  #active: ServableVersion | undefined;
-  /** What the operator said last; where versions switch by themselves, nothing. */
-  #directed: Serving | undefined;
+  #wanted: ReadonlyMap<number, WantedVersion> | undefined;
+  #first: number | undefined;
+  /** By number: a version that failed and is loaded again is the same one. With the digest of what was activated. */
+  #active: Required<Activatable> | undefined;
+  #labels: Readonly<Record<string, number>>;
 
   constructor(config: ModelConfig) {
     this.#config = config;
-  }
-
-  get #labels(): Readonly<Record<string, number>> {
-    return this.#isDirected ? (this.#directed?.labels ?? {}) : this.#config.versionLabels;
-  }
-
-  get #isDirected(): boolean {
-    return this.#config.switchedBy === "Operator";
+    this.#labels = config.switchedBy === "Itself" ? config.versionLabels : {};
   }
 
   /** Lends a version; without one the active one. Throws ServingError (NotFound, Unavailable). */
   lend(version: number | undefined): ServableHandle {
+    const name = `model "${this.#config.name}"`;
     if (version === undefined) {
-      if (this.#active !== undefined) return this.#active.lend();
-      throw new ServingError("Unavailable", `model "${this.#config.name}" has no version that is available yet`);
+      const active = this.#active === undefined ? undefined : this.#versions.get(this.#active.version);
+      if (active !== undefined) return active.lend();
+      throw new ServingError("Unavailable", `${name} has no version that is available yet`);
     }
     const found = this.#versions.get(version);
     if (found !== undefined) return found.lend();
-    const name = `model "${this.#config.name}"`;
-    if (this.#aspired === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
+    if (this.#wanted === undefined) throw new ServingError("Unavailable", `the versions of ${name} are not known yet`);
+    const expected = this.#ascending().map(({ id }) => id.version);
     throw new ServingError(
       "NotFound",
-      `${name} has no version ${version} here, expected one of ${this.#aspired.map((one) => one.version).join(", ")}`,
+      `${name} has no version ${version} here, expected ${expected.length === 0 ? "none" : `one of ${expected.join(", ")}`}`,
     );
   }
 
   /** The version that a label stands for. Throws ServingError (NotFound). */
   versionOf(label: string): number {
-    const { name } = this.#config;
-    const known = this.#labels;
-    const version = Object.hasOwn(known, label) ? known[label] : undefined;
+    const version = Object.hasOwn(this.#labels, label) ? this.#labels[label] : undefined;
     if (version !== undefined) return version;
-    const labels = Object.keys(known);
+    const labels = Object.keys(this.#labels);
     const expected =
       labels.length === 0 ? "a version, since it has no labels" : `one of the labels ${labels.join(", ")}`;
-    throw new ServingError("NotFound", `model "${name}": expected ${expected}, got another label`);
+    throw new ServingError("NotFound", `model "${this.#config.name}": expected ${expected}, got another label`);
   }
 
   status(): ModelStatus {
-    const versions = this.#ascending().map(statusOf);
     return {
       name: this.#config.name,
       platform: "onnx_onnxv1",
-      availableVersions: versions.filter(({ state }) => state === "READY").map(({ version }) => version),
-      activeVersion: this.#active?.id.version,
-      versions,
+      availableVersions: this.ready(),
+      activeVersion: this.#active?.version,
+      versions: this.#ascending().map(statusOf),
       labels: this.#labels,
     };
   }
 
-  describe(): Omit<ModelDescription, "listingFailure" | "listed" | "rewritten" | "isServing"> {
+  describe(): Pick<ModelDescription, "name" | "activeVersion" | "versions"> {
     return {
       name: this.#config.name,
-      activeVersion: this.#active?.id.version,
+      activeVersion: this.#active?.version,
       versions: this.#ascending().map(({ id, state, fetched }) => ({
         version: id.version,
         state,
@@ -82,86 +75,152 @@ export class ModelVersions {
     };
   }
 
-  /** Whether there are aspired versions, and all of them are available. */
-  areComplete(): boolean {
-    if (this.#aspired === undefined || this.#aspired.length === 0) return false;
-    return this.#aspired.every(({ version }) => this.#versions.get(version)?.state.kind === "ready");
+  /** The versions that answer, ascending. */
+  ready(): readonly number[] {
+    return this.#ascending()
+      .filter(({ state }) => state.kind === "ready")
+      .map(({ id }) => id.version);
   }
 
-  /** Whether what the operator means is loaded: the version under its digest, and those of the labels. */
-  isPrepared({ version, digest, labels }: Serving): boolean {
-    const found = this.#versions.get(version);
-    const isRight = digest === undefined || found?.fetched?.digest === digest;
-    const isReady = (number: number): boolean => this.#versions.get(number)?.state.kind === "ready";
-    return isRight && [version, ...Object.values(labels)].every(isReady);
+  /** Whether there are versions that shall be here, and all of them are available. */
+  areComplete(): boolean {
+    const aspired = this.snapshots().filter(({ isAspired }) => isAspired);
+    const isAllHere = [...(this.#wanted?.keys() ?? [])].every((version) => this.#isAspired(version));
+    return aspired.length > 0 && isAllHere && aspired.every(({ state }) => state.kind === "ready");
+  }
+
+  /** Whether the active version answers. */
+  isActiveReady(): boolean {
+    return this.#active !== undefined && this.#versions.get(this.#active.version)?.state.kind === "ready";
   }
 
   snapshots(): readonly VersionSnapshot[] {
-    const aspired = new Map(this.#aspired?.map((one) => [one.version, one]));
-    const pinned = new Set(
-      this.#directed === undefined ? [] : [this.#directed.version, ...Object.values(this.#directed.labels)],
-    );
     return [...this.#versions.values()].map(({ id: { version }, state }) => ({
       version,
       state,
-      isAspired: aspired.has(version),
-      isPinned: pinned.has(version),
-      mustWait: this.#mustWait(aspired.get(version)?.compatibleWith),
+      isAspired: this.#isAspired(version),
+      isFirst: version === this.#active?.version || version === this.#first,
     }));
-  }
-
-  /** What is known of a version beside its number; undefined if it is not aspired to. */
-  aspirationTo(version: number): AspiredVersion | undefined {
-    return this.#aspired?.find((one) => one.version === version);
-  }
-
-  /** The active version, ready to be lent. */
-  get active(): ServableVersion | undefined {
-    return this.#active;
   }
 
   get(version: number): ServableVersion | undefined {
     return this.#versions.get(version);
   }
 
-  /** Sets which versions shall be served; those that are not here yet are new. */
-  aspireTo(versions: readonly AspiredVersion[]): void {
-    this.#aspired = versions;
-    const { name, state } = this.#config;
-    for (const { version } of versions)
-      if (!this.#versions.has(version)) this.#versions.set(version, new ServableVersion({ name, version }, state));
-  }
-
-  /** Forgets what was unloaded; if it is aspired to again by now, it begins anew. */
-  delete(version: number): void {
-    this.#versions.delete(version);
-    if (this.#aspired !== undefined && this.aspirationTo(version) !== undefined) this.aspireTo(this.#aspired);
-  }
-
-  /** Lets this version answer requests which name none, and labels stand for these; undefined: no version. */
-  direct(serving: Serving | undefined): void {
-    this.#directed = serving;
-    this.activate();
+  get activeVersion(): number | undefined {
+    return this.#active?.version;
   }
 
   /**
-   * Chooses the active version again: the one that the operator said, if it is ready, or else, where versions switch by themselves,
-   * the greatest that is. To be called whenever one has become so, or is no more.
+   * The file that a version must be: the one that requests are answered by now, the one that was asked for, or the one
+   * that it was before it failed. Undefined if any will do.
    */
-  activate(): void {
-    const ready = [...this.#versions.values()].filter(({ state }) => state.kind === "ready");
-    this.#active = this.#isDirected
-      ? ready.find(({ id }) => id.version === this.#directed?.version)
-      : ready.reduce<ServableVersion | undefined>(
-          (best, one) => (best === undefined || one.id.version > best.id.version ? one : best),
-          undefined,
-        );
+  digestOf(version: number): string | undefined {
+    if (version === this.#active?.version) return this.#active.digest;
+    const known = this.#versions.get(version);
+    return this.#wanted?.get(version)?.digest ?? (known?.wasReady === true ? known.fetched?.digest : undefined);
   }
 
-  /** A version that fails again and again must not keep its successor from being loaded. */
-  #mustWait(compatibleWith: number | undefined): boolean {
-    const other = compatibleWith === undefined ? undefined : this.#versions.get(compatibleWith);
-    return other !== undefined && other.state.kind !== "ready" && failureOf(other.state).failure === undefined;
+  /**
+   * Sets which versions shall be here beside the active one, and which one is loaded before the others. Those that are
+   * on their way out stay; those that are not here are new. Returns the versions that were called back.
+   */
+  aspireTo(versions: readonly WantedVersion[], first?: number): readonly ServableVersion[] {
+    const before = this.#wanted;
+    const isOtherFirst = first !== this.#first;
+    this.#wanted = new Map(versions.map((wanted) => [wanted.version, wanted]));
+    this.#first = first;
+    const recalled: ServableVersion[] = [];
+    for (const { version, digest } of versions) {
+      this.#create(version);
+      const found = this.#versions.get(version);
+      if (found?.state.kind === "quiescing" && this.#isAspired(version)) {
+        found.recall();
+        recalled.push(found);
+      }
+      // What was wrong with it may have been what was asked for.
+      const isAskedAnew = isOtherFirst || before?.get(version)?.digest !== digest;
+      if (found?.state.kind === "error" && isAskedAnew) found.step({ kind: "reconsidered" });
+    }
+    return recalled;
+  }
+
+  /** Forgets a version that is unloaded; if it is wanted, it is new again. */
+  delete(version: number): void {
+    this.#versions.delete(version);
+    if (this.#isWanted(version)) this.#create(version);
+  }
+
+  /** Whether a version is being loaded that nobody wants any more. */
+  isLoadedInVain(version: number): boolean {
+    const found = this.#versions.get(version);
+    return found !== undefined && isLoading(found.state) && !this.#isAspired(version);
+  }
+
+  /** Makes a version the active one, if it is ready and the file that is meant; undefined takes the active one away. */
+  activate(serving: Serving | undefined): Activation {
+    if (serving === undefined) {
+      this.#active = undefined;
+      return { kind: "activated" };
+    }
+    const found = this.#versions.get(serving.version);
+    const digest = found?.fetched?.digest ?? "";
+    // One that answered before it failed may be meant while it is loaded again: it answers as soon as it can.
+    const isComingBack = found?.wasReady === true && (serving.digest === undefined || serving.digest === digest);
+    const missing = isComingBack ? undefined : this.#missingOf(serving);
+    if (missing !== undefined) return { kind: "not-prepared", message: missing };
+    this.#active = { version: serving.version, digest };
+    this.#labels = serving.labels;
+    return { kind: "activated" };
+  }
+
+  /** Whether a version is ready and the file that is meant, and those that labels are to stand for are ready. */
+  isPrepared(serving: Activatable & Partial<Pick<Serving, "labels">>): boolean {
+    const ready = this.ready();
+    const areLabelsReady = Object.values(serving.labels ?? {}).every((version) => ready.includes(version));
+    return areLabelsReady && this.#missingOf(serving) === undefined;
+  }
+
+  /** Makes the greatest version that is ready the active one: to be called whenever one has become so, or is no more. */
+  activateGreatest(): void {
+    const version = this.ready().at(-1);
+    const digest = version === undefined ? undefined : this.#versions.get(version)?.fetched?.digest;
+    this.#active = version === undefined || digest === undefined ? undefined : { version, digest };
+  }
+
+  #missingOf({ version, digest }: Activatable): string | undefined {
+    const found = this.#versions.get(version);
+    const what = `version ${version} of model "${this.#config.name}"`;
+    if (found?.state.kind !== "ready")
+      return `${what} is not available: ${found === undefined ? "it is not loaded" : `it is in state ${publishedStateOf(found.state)}`}`;
+    const got = found.fetched?.digest;
+    if (digest === undefined || digest === got) return undefined;
+    return `${what} is another file: expected ${digest}, got ${got}`;
+  }
+
+  #create(version: number): void {
+    if (this.#versions.has(version)) return;
+    const { name, state } = this.#config;
+    this.#versions.set(version, new ServableVersion({ name, version }, state));
+  }
+
+  /** The active version stays until the operator has activated another; a policy that does not choose it any more lets it go. */
+  #isKept(version: number): boolean {
+    return version === this.#active?.version && this.#config.switchedBy === "Operator";
+  }
+
+  #isWanted(version: number): boolean {
+    return this.#isKept(version) || this.#wanted?.has(version) === true;
+  }
+
+  /** Wanted, and not another file than the one that is wanted. */
+  #isAspired(version: number): boolean {
+    if (this.#isKept(version)) return true;
+    const wanted = this.#wanted?.get(version);
+    if (wanted === undefined) return false;
+    const found = this.#versions.get(version);
+    const isLoaded = found?.state.kind === "ready" || found?.state.kind === "quiescing";
+    return wanted.digest === undefined || !isLoaded || found?.fetched?.digest === wanted.digest;
   }
 
   #ascending(): ServableVersion[] {

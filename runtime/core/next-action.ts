@@ -6,10 +6,8 @@ export interface VersionSnapshot {
   readonly state: HarnessState;
   /** Whether the version should be served. */
   readonly isAspired: boolean;
-  /** Whether somebody has said that requests are for it: it stays, aspired or not. */
-  readonly isPinned?: boolean;
-  /** Whether it is to be compared with another one, which is not loaded yet but will be. */
-  readonly mustWait?: boolean;
+  /** Whether it is loaded before newer ones. */
+  readonly isFirst: boolean;
 }
 
 /** What to do next with the versions of a model. */
@@ -28,10 +26,10 @@ export type Action =
  */
 export function nextAction(versions: readonly VersionSnapshot[], nowMs: number): Action {
   if (versions.some(({ state }) => isLoading(state))) return { kind: "none" };
-  const aspired = versions.filter(({ isAspired }) => isAspired).sort((a, b) => b.version - a.version);
-  const unwanted = versions.filter(
-    ({ isAspired, isPinned, state }) => !isAspired && isPinned !== true && !isLeaving(state),
-  );
+  const aspired = versions
+    .filter(({ isAspired }) => isAspired)
+    .sort((a, b) => Number(b.isFirst) - Number(a.isFirst) || b.version - a.version);
+  const unwanted = versions.filter(({ isAspired, state }) => !isAspired && !isLeaving(state));
 
   // What never answered is dropped at once; what answers is kept until an aspired version does.
   const idle = unwanted.find(({ state }) => state.kind !== "ready");
@@ -40,10 +38,10 @@ export function nextAction(versions: readonly VersionSnapshot[], nowMs: number):
   const [replaced] = unwanted;
   if (replaced !== undefined && isReplaced) return { kind: "unload", version: replaced.version };
 
-  // The newest first: it is the one that requests without a version are for.
-  const due = aspired.find(({ state, mustWait }) => mustWait !== true && retryAtOf(state) <= nowMs);
+  // What answers, or is to be compared with, then the newest: it is the one that requests without a version are for.
+  const due = aspired.find(({ state }) => retryAtOf(state) <= nowMs);
   if (due !== undefined) return { kind: "load", version: due.version };
-  const untilMs = Math.min(...aspired.filter(({ mustWait }) => mustWait !== true).map(({ state }) => retryAtOf(state)));
+  const untilMs = Math.min(...aspired.map(({ state }) => retryAtOf(state)));
   return untilMs === Number.POSITIVE_INFINITY ? { kind: "none" } : { kind: "wait", untilMs };
 }
 

@@ -19,22 +19,31 @@ export interface VersionSelection {
   readonly failure?: ReplicaFailureError;
 }
 
+/** What a repository holds. */
+export interface RepositoryListing {
+  /** Complete versions, ascending; a single file is version 1. None only while some are arriving. */
+  readonly versions: readonly number[];
+  /** Those on the local disk whose files in the repository are others by now, ascending. */
+  readonly rewritten: readonly number[];
+  /** Those that may still be on their way into the repository, and are not complete yet: the next listing will tell. */
+  readonly arriving: readonly number[];
+}
+
 /** How far a download is. `bytesTotal` is undefined where the storage does not tell. */
 export type ReportProgress = (progress: { bytesDone: number; bytesTotal: number | undefined }) => void;
 
 /** Where versions come from. Implementations throw ReplicaFailureError with one of the Storage reasons. */
 export interface ModelRepository {
   /**
-   * The versions that are there, ascending; a single file is version 1. Of a storage that cannot be reached, those that
-   * were brought to the local disk before. Throws StorageNotFound if there is none.
+   * The versions that are there. Where no operator chooses versions, of a storage that cannot be reached those that were
+   * brought to the local disk before. Throws StorageNotFound if there is none.
    */
-  listVersions(signal: AbortSignal): Promise<readonly number[]>;
-  /** Fetched versions whose files were others when the repository was last listed. Absent where that cannot happen. */
-  rewrittenVersions?(): readonly number[];
+  listVersions(signal: AbortSignal): Promise<RepositoryListing>;
   /**
    * Brings a version to the local disk: streamed with constant memory, sizes and digests checked, renamed into place
    * as the last step, resumed after a broken connection. A version that is already there is verified, and fetched again only if
-   * the storage has other files by now.
+   * the storage has other files by now. With `digest` it is that file or none: from the disk without asking the
+   * storage, or else VersionRewritten is thrown if the storage has another one.
    */
-  fetchVersion(version: number, report: ReportProgress, signal: AbortSignal): Promise<FetchedVersion>;
+  fetchVersion(version: number, report: ReportProgress, signal: AbortSignal, digest?: string): Promise<FetchedVersion>;
 }

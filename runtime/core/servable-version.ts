@@ -14,6 +14,7 @@ export class ServableVersion {
   #model: LoadedModel | undefined;
   #handles = 0;
   #drained: (() => void) | undefined;
+  #wasReady = false;
 
   /** `state` are the model's, as configured. */
   constructor(id: ServableId, state: readonly StateBinding[] = []) {
@@ -34,14 +35,27 @@ export class ServableVersion {
     return this.#fetched;
   }
 
-  /** What is loaded of it says this; undefined where nothing is. */
+  /** Of the loaded model; undefined while there is none. */
   get signature(): Signature | undefined {
     return this.#model?.signature;
+  }
+
+  /** Whether it has been ready, whatever it is now. */
+  get wasReady(): boolean {
+    return this.#wasReady;
   }
 
   /** Moves the state on. Throws for an event that cannot happen now. */
   step(event: HarnessEvent): void {
     this.#state = transition(this.#state, event);
+    this.#wasReady ||= this.#state.kind === "ready";
+  }
+
+  /** Makes a version that is quiescing ready again; nobody need wait for its handles any more. */
+  recall(): void {
+    this.step({ kind: "recalled" });
+    this.#drained?.();
+    this.#drained = undefined;
   }
 
   keepFetched(fetched: FetchedVersion): void {
@@ -68,7 +82,7 @@ export class ServableVersion {
     );
   }
 
-  /** Resolves when no handle is out. */
+  /** Resolves when no handle is out, or the version is called back. */
   async waitForHandles(): Promise<void> {
     if (this.#handles > 0) await new Promise<void>((resolve) => (this.#drained = resolve));
   }

@@ -1,52 +1,58 @@
-import type { StateBinding } from "../../common/runtime-config.ts";
 import type { Signature, TensorSpec } from "./tensor.ts";
 
 /**
- * Why clients of one version could not use another one: the first field that does not fit, or undefined if they could. A
- * fixed dimension may become a dynamic one, and outputs may be added; inputs only if they are states, which the server fills
- * in.
+ * Why clients of one version could not use another, in one line that names the field; undefined if they can. A request
+ * that the serving version takes is taken: each input is there, with the same datatype and rank, and takes at least the same lengths; further inputs are
+ * only those that the server keeps between requests (`stateInputs`). An answer can be read: each output is there, with the same datatype and rank, and
+ * lengths that do not contradict; there may be further ones.
  */
-export function incompatibility(
+export function incompatibilityOf(
   serving: Signature,
   candidate: Signature,
-  states: readonly StateBinding[] = [],
+  stateInputs: ReadonlySet<string> = new Set(),
 ): string | undefined {
-  const inputs = new Map(candidate.inputs.map((spec) => [spec.name, spec]));
-  for (const expected of serving.inputs) {
-    const got = inputs.get(expected.name);
-    if (got === undefined || got.datatype !== expected.datatype || !takes(got.shape, expected.shape))
-      return mismatch("input", expected, got);
+  for (const spec of serving.inputs) {
+    const got = find(candidate.inputs, spec.name);
+    if (got === undefined || !isSameKind(spec, got) || !got.shape.every((length, axis) => takes(length, spec, axis)))
+      return mismatch("input", spec.name, spec, got);
   }
-  const known = new Set([...serving.inputs.map(({ name }) => name), ...states.map(({ input }) => input)]);
-  const added = candidate.inputs.find(({ name }) => !known.has(name));
-  if (added !== undefined)
-    return `input "${added.name}": expected none, got ${describe(added)}, which clients do not send`;
-  const outputs = new Map(candidate.outputs.map((spec) => [spec.name, spec]));
-  for (const expected of serving.outputs) {
-    const got = outputs.get(expected.name);
-    if (got === undefined || got.datatype !== expected.datatype || !mayAnswer(got.shape, expected.shape))
-      return mismatch("output", expected, got);
+  const added = candidate.inputs.find(({ name }) => find(serving.inputs, name) === undefined && !stateInputs.has(name));
+  if (added !== undefined) return mismatch("input", added.name, undefined, added);
+  for (const spec of serving.outputs) {
+    const got = find(candidate.outputs, spec.name);
+    if (got === undefined || !isSameKind(spec, got) || !got.shape.every((length, axis) => fits(length, spec, axis)))
+      return mismatch("output", spec.name, spec, got);
   }
   return undefined;
 }
 
-/** Whether an input takes every tensor that another one takes. */
-function takes(shape: readonly number[], expected: readonly number[]): boolean {
-  return shape.length === expected.length && shape.every((length, axis) => length === -1 || length === expected[axis]);
+function find(specs: readonly TensorSpec[], name: string): TensorSpec | undefined {
+  return specs.find((spec) => spec.name === name);
 }
 
-/** A dynamic dimension on either side follows from the request. */
-function mayAnswer(shape: readonly number[], expected: readonly number[]): boolean {
-  return (
-    shape.length === expected.length &&
-    shape.every((length, axis) => length === -1 || expected[axis] === -1 || length === expected[axis])
-  );
+function isSameKind(a: TensorSpec, b: TensorSpec): boolean {
+  return a.datatype === b.datatype && a.shape.length === b.shape.length;
 }
 
-function mismatch(side: "input" | "output", expected: TensorSpec, got: TensorSpec | undefined): string {
-  return `${side} "${expected.name}": expected ${describe(expected)}, got ${got === undefined ? "none" : describe(got)}`;
+/** Whether an input takes every length that clients may send. */
+function takes(length: number, expected: TensorSpec, axis: number): boolean {
+  return length === -1 || length === expected.shape[axis];
 }
 
-function describe({ datatype, shape }: TensorSpec): string {
-  return `${datatype} [${shape.join(",")}]`;
+/** Whether an output's length is one that clients may expect. */
+function fits(length: number, expected: TensorSpec, axis: number): boolean {
+  return takes(length, expected, axis) || expected.shape[axis] === -1;
+}
+
+function mismatch(
+  kind: "input" | "output",
+  name: string,
+  expected: TensorSpec | undefined,
+  got: TensorSpec | undefined,
+): string {
+  return `${kind} "${name}": expected ${shown(expected)}, got ${shown(got)}`;
+}
+
+function shown(spec: TensorSpec | undefined): string {
+  return spec === undefined ? "none" : `${spec.datatype} [${spec.shape.join(",")}]`;
 }

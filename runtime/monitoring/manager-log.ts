@@ -26,7 +26,16 @@ export function logManagerEvent(logger: Logger, event: ManagerEvent): void {
     case "ran":
       return;
     case "listed":
-      return logger.info({ model: event.model, aspired: event.aspired }, "versions chosen");
+      return logger.info({ model: event.model, versions: event.versions }, "repository listed");
+    case "rewritten":
+      return logger.warn(
+        { model: event.model, versions: event.versions },
+        "versions were changed in the repository after they had been fetched: the replica keeps to the files that it has",
+      );
+    case "aspired":
+      return logger.info({ model: event.model, versions: event.versions }, "versions chosen");
+    case "activated":
+      return logger.info({ model: event.model, version: event.version }, "active version");
     case "fetching":
       return logger.info(fieldsOf(event), "fetching");
     case "loading":

@@ -102,6 +102,9 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
         this.#observeRun(event.id, event);
         break;
       case "listed":
+      case "rewritten":
+      case "aspired":
+      case "activated":
       case "fetching":
       case "warming-up":
       case "unbatchable":

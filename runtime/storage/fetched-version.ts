@@ -97,7 +97,7 @@ function isSigned(record: VersionRecord | undefined, publicKey: KeyObject): bool
 }
 
 /** Whether these are the files of which the version was made, as far as the storage tells. */
-function isRecordOf({ files: records }: VersionRecord, files: readonly LocalFile[]): boolean {
+export function isRecordOf({ files: records }: VersionRecord, files: readonly LocalFile[]): boolean {
   const isSame = ({ file, name }: LocalFile): boolean => {
     const record = records.find((candidate) => candidate.name === name);
     if (record === undefined) return false;

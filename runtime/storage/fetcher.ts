@@ -22,6 +22,8 @@ export interface FetchContext extends FetchedVersions {
   /** LOCKSTEP_MODEL_DIR, to see how much room there is. */
   readonly diskFolder: string;
   readonly maxBytes: number;
+  /** The file that the version must be, as in {@link FetchedVersion}; undefined if any will do. */
+  readonly digest: string | undefined;
   readonly policy: DownloadPolicy;
   readonly onStep?: (step: FetchStep) => void;
 }
@@ -50,13 +52,19 @@ export async function fetchVersion(
   try {
     for (let restarts = 0; ; restarts++) {
       const plan = await source.plan(signal);
+      // A manifest tells before anything is fetched.
+      const { sha256 } = plan.model;
+      if (sha256 !== undefined) refuseRewritten(`sha256:${sha256}`, source, context);
       const kept = await findFetched(source.version, plan, context, signal);
       if (kept !== undefined) {
         report({ bytesDone: kept.sizeBytes, bytesTotal: kept.sizeBytes });
+        refuseRewritten(kept.digest, source, context);
         return kept;
       }
       try {
-        return await fetchPlanned(plan, source, context, report, signal);
+        const fetched = await fetchPlanned(plan, source, context, report, signal);
+        refuseRewritten(fetched.digest, source, context);
+        return fetched;
       } catch (error) {
         const again = error instanceof StorageFailure && error.reason === "ChecksumMismatch" && error.transient;
         if (!again || restarts === MAX_RESTARTS) throw error;
@@ -67,6 +75,16 @@ export async function fetchVersion(
     signal.throwIfAborted();
     throw localDiskFailure(error);
   }
+}
+
+/** Throws StorageFailure (VersionRewritten) if this is another file than the one that is meant. */
+function refuseRewritten(got: string, source: VersionSource, { digest, store }: FetchContext): void {
+  if (digest === undefined || digest === got) return;
+  const place = store.describe(source.key("")).replace(/\/$/, "");
+  throw new StorageFailure(
+    "VersionRewritten",
+    `version ${source.version} at ${place} is another file than the one that was fetched under its number: expected ${digest}, got ${got}`,
+  );
 }
 
 async function fetchPlanned(

@@ -14,6 +14,7 @@ import { KeyError, parsePublicKey } from "./manifest-signature.ts";
 import { modelFolderName, openModelDirectory } from "./model-directory.ts";
 import { createNetworkGuard, resolveBySystem, type ResolveHost } from "./network-guard.ts";
 import { locateVersions, versionSource, type BasePath, type RepositoryLayout } from "./repository-layout.ts";
+import { RepositoryLister } from "./repository-lister.ts";
 import { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./retry.ts";
 import { StorageFailure } from "./storage-failure.ts";
 import { versionNotFound } from "./version-listing.ts";
@@ -52,7 +53,8 @@ export interface StorageModelRepository extends ModelRepository, AsyncDisposable
 }
 
 /** Of a model's configuration, what its repository needs. */
-export type RepositoryConfig = Pick<ModelConfig, "name" | "storageUri" | "storage" | "versionPolicy">;
+export type RepositoryConfig = Pick<ModelConfig, "name" | "storageUri" | "storage" | "versionPolicy"> &
+  Partial<Pick<ModelConfig, "switchedBy">>;
 
 /**
  * Opens the repository that a model's configuration names. Does no I/O and does not throw for a bad `storageUri`: its
@@ -83,6 +85,11 @@ export function createModelRepository(
   const verify = { expectedSha256: config.storage.verify.sha256, ...publicKeyOf(config) };
   /** As it was listed last. */
   let layout: RepositoryLayout | undefined;
+  const lister = new RepositoryLister({
+    locate: (known, signal) => locateVersions(requireBase(), retry, signal, known),
+    plan: (listed, version, signal) => versionSource(requireBase(), listed, version, { retry, ...verify }).plan(signal),
+    directory,
+  });
   const requireBase = (): BasePath => {
     if (base instanceof StorageFailure) throw base;
     if (verify.keyFailure !== undefined) throw verify.keyFailure;
@@ -92,6 +99,7 @@ export function createModelRepository(
   const fetchFrom = async (
     opened: BasePath,
     version: number,
+    digest: string | undefined,
     report: ReportProgress,
     signal: AbortSignal,
   ): Promise<FetchedVersion> => {
@@ -103,42 +111,50 @@ export function createModelRepository(
       diskFolder: modelDir,
       maxBytes: process_.LOCKSTEP_MAX_MODEL_BYTES,
       ...verify,
+      digest,
       policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
       logger,
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     };
     return await fetchVersion(versionSource(opened, known, version, { retry, ...verify }), context, report, signal);
   };
-  /** What an earlier process of this container brought; asking a storage on this machine costs nothing. */
-  const findKept = async (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
-    isRemote ? await findComplete(version, { directory, ...verify, logger }, signal) : undefined;
+  /** What an earlier process of this container brought. */
+  const findKept = (version: number, signal: AbortSignal): Promise<FetchedVersion | undefined> =>
+    findComplete(version, { directory, ...verify, logger }, signal);
+  /** Who chooses versions for all replicas must not be told of a disk's as of the repository's. */
+  const policy = config.switchedBy === "Operator" ? undefined : config.versionPolicy;
 
   return {
     listVersions: async (signal) => {
-      const opened = requireBase();
+      requireBase();
       const kept = isRemote ? [...(await directory.completeVersions())].sort((a, b) => a - b) : [];
-      if (isWhole(kept, config.versionPolicy)) return kept;
+      if (isWhole(kept, policy)) return { versions: kept, rewritten: [], arriving: [] };
       try {
-        layout = await locateVersions(opened, retry, signal);
-        return layout.versions;
+        const listed = await lister.list(signal);
+        layout = listed.layout;
+        return listed.listing;
       } catch (error) {
-        if (!isUnreachable(error) || kept.length === 0 || config.versionPolicy.kind === "specific") throw error;
+        if (!isUnreachable(error) || kept.length === 0 || policy === undefined || policy.kind === "specific")
+          throw error;
         logger?.warn(
           { versions: kept, failure: error.message },
           "the storage cannot be reached: the versions on the disk are all that is known",
         );
-        return kept;
+        return { versions: kept, rewritten: [], arriving: [] };
       }
     },
-    fetchVersion: async (version, report, signal) => {
+    fetchVersion: async (version, report, signal, digest) => {
       const opened = requireBase();
-      const kept = config.versionPolicy.kind === "specific" ? await findKept(version, signal) : undefined;
-      if (kept !== undefined) return kept;
+      // A digest says what to serve, whatever the storage has by now. Asking a storage on this machine costs nothing.
+      const isOnDiskEnough = digest !== undefined || (policy?.kind === "specific" && isRemote);
+      const kept = isOnDiskEnough ? await findKept(version, signal) : undefined;
+      if (kept !== undefined && (digest === undefined || kept.digest === digest)) return kept;
       try {
-        return await fetchFrom(opened, version, report, signal);
+        return await fetchFrom(opened, version, digest, report, signal);
       } catch (error) {
+        if (error instanceof StorageFailure && error.reason === "StorageNotFound") lister.forget(version);
         if (!isUnreachable(error)) throw error;
-        const onDisk = await findKept(version, signal);
+        const onDisk = isRemote && digest === undefined ? await findKept(version, signal) : undefined;
         if (onDisk === undefined) throw error;
         logger?.warn(
           { version, failure: error.message },
@@ -177,8 +193,8 @@ function publicKeyOf({ storage }: RepositoryConfig): {
 }
 
 /** Whether a policy names its versions and all of them are there: then nothing in the storage could change the choice. */
-function isWhole(kept: readonly number[], policy: ModelConfig["versionPolicy"]): boolean {
-  return policy.kind === "specific" && policy.versions.every((version) => kept.includes(version));
+function isWhole(kept: readonly number[], policy: ModelConfig["versionPolicy"] | undefined): boolean {
+  return policy?.kind === "specific" && policy.versions.every((version) => kept.includes(version));
 }
 
 function isUnreachable(error: unknown): error is StorageFailure {

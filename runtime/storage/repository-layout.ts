@@ -37,12 +37,14 @@ export interface RepositoryLayout {
 
 /**
  * Finds out how versions lie in a repository, and which there are. A version folder without any .onnx file is one
- * whose upload has begun, and not counted. Throws StorageFailure, StorageNotFound if there is nothing to serve.
+ * whose upload has begun, and not counted; those that are `known` to hold one are not looked into. Throws
+ * StorageFailure, StorageNotFound if there is nothing to serve.
  */
 export async function locateVersions(
   base: BasePath,
   retry: RetryPolicy,
   signal: AbortSignal,
+  known: ReadonlySet<number> = new Set(),
 ): Promise<RepositoryLayout> {
   const { store, key } = base;
   const single: RepositoryLayout = { kind: "file", versions: [1] };
@@ -54,7 +56,7 @@ export async function locateVersions(
   const entries = await list(base, key, false, retry, signal);
   const versions = readVersionFolders(entries);
   const isComplete = await mapConcurrently(versions, CONCURRENCY, async (version) =>
-    entries.some(({ kind, name }) => kind === "unsafe" && name === String(version))
+    known.has(version) || entries.some(({ kind, name }) => kind === "unsafe" && name === String(version))
       ? true
       : holdsVersion(await list(base, join(key, String(version)), false, retry, signal)),
   );

@@ -6,6 +6,7 @@ export type StorageFailureReason = Extract<
   ReplicaFailureReason,
   | "StorageNotFound"
   | "VersionNotFound"
+  | "VersionRewritten"
   | "StorageAccessDenied"
   | "StorageUnreachable"
   | "ChecksumMismatch"

@@ -57,7 +57,7 @@ export function testStorage(
         "README.md": bytes,
       });
       await using repository = openRepository(uri("versions"), options);
-      expect(await repository.listVersions(signal)).toEqual([2, 10]);
+      expect(await repository.listVersions(signal)).toEqual({ versions: [2, 10], rewritten: [], arriving: [] });
       const fetched = await repository.fetchVersion(10, () => {}, signal);
       expect(fetched).toMatchObject({ version: 10, digest: sha256(bytes), sizeBytes: 199_999 });
       expect(await readFile(join(fetched.modelFile, "../data/weights é+ %2e.bin"))).toEqual(bytes.subarray(1));

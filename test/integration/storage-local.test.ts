@@ -53,7 +53,7 @@ describe("a repository on a claim or in a folder", () => {
     await mkdir(join(claim, "digits/lost+found"), { mode: 0o000 });
     for (const uri of ["pvc://models/digits", `file://${claim}/digits`, `file://${claim}/digits/`]) {
       await using repository = openRepository(uri, options);
-      expect(await repository.listVersions(signal)).toEqual([1, 3]);
+      expect(await repository.listVersions(signal)).toEqual({ versions: [1, 3], rewritten: [], arriving: [] });
       const fetched = await repository.fetchVersion(3, () => {}, signal);
       expect(fetched).toMatchObject({ digest: sha256(bytes), sizeBytes: 100_007 });
       expect(fetched.modelFile.startsWith(repository.modelDir)).toBe(true);
@@ -231,7 +231,7 @@ describe("what leads elsewhere is not read", () => {
     await put(join(claim, "digits/0/model.onnx"));
     await using repository = openRepository("pvc://models/digits", options);
     // The other versions can still be served.
-    expect(await repository.listVersions(signal)).toEqual([0, 1]);
+    expect(await repository.listVersions(signal)).toEqual({ versions: [0, 1], rewritten: [], arriving: [] });
     const failure = { reason: "UnsafeModelFile", message: expect.stringMatching(message) };
     await expect(repository.fetchVersion(1, () => {}, signal)).rejects.toMatchObject(failure);
     expect(await repository.fetchVersion(0, () => {}, signal)).toMatchObject({ digest: sha256(bytes) });

@@ -29,7 +29,7 @@ describe("a version with a manifest", () => {
     await writeFile(path.join(folder, "notes.txt"), "not part of it");
     await writeFile(path.join(folder, "another.onnx"), "nor this");
     await using opened = openRepository(uri);
-    expect(await opened.listVersions(signal)).toEqual([3]);
+    expect(await opened.listVersions(signal)).toEqual({ versions: [3], rewritten: [], arriving: [] });
     const fetched = await opened.fetchVersion(3, () => {}, signal);
     expect(fetched).toMatchObject({ version: 3, digest: sha256(MODEL), sizeBytes: 90_000 });
     const local = path.dirname(fetched.modelFile);

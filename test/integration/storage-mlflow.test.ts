@@ -87,7 +87,7 @@ describe("a model of MLflow's registry", () => {
       [`${uri}@champion`, [1]],
     ] as const) {
       await using repository = openRepository(place, withEnvironment());
-      expect(await repository.listVersions(signal)).toEqual(versions);
+      expect(await repository.listVersions(signal)).toEqual({ versions: versions, rewritten: [], arriving: [] });
     }
     await using repository = openRepository(uri, withEnvironment());
     expect(await repository.fetchVersion(2, () => {}, signal)).toMatchObject({
@@ -95,6 +95,22 @@ describe("a model of MLflow's registry", () => {
       sizeBytes: 1_000 + description("model.onnx").length + 1,
     });
     expect(await fetchOutcome(`${uri}@champion`, withEnvironment(), 1)).toBe(sha256(first));
+  });
+
+  test("is another version once its alias has moved", async () => {
+    const moving = await server.register("moving", { "model.onnx": first });
+    await server.register("moving", { "model.onnx": second });
+    await server.setAlias("moving", "champion", moving);
+    await using repository = openRepository("mlflow://moving@champion", withEnvironment());
+    expect((await repository.listVersions(signal)).versions).toEqual([1]);
+    await server.setAlias("moving", "champion", "2");
+    // What the registry has is complete, but only another look shows that it is not just arriving.
+    expect(await repository.listVersions(signal)).toEqual({ versions: [], rewritten: [], arriving: [2] });
+    expect(await repository.listVersions(signal)).toEqual({ versions: [2], rewritten: [], arriving: [] });
+    expect(await repository.fetchVersion(2, () => {}, signal)).toMatchObject({ digest: sha256(second) });
+    await server.setAlias("moving", "champion", "1");
+    await repository.listVersions(signal);
+    expect((await repository.listVersions(signal)).versions).toEqual([1]);
   });
 
   test("that is missing, or has no such version or alias, is named", async () => {

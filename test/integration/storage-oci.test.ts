@@ -95,7 +95,7 @@ describe("a repository of a registry", () => {
     await push("tagged/digits:11", { "README.md": bytes("x") });
     const uri = `oci://${REGISTRY}/tagged/digits`;
     await using repository = openRepository(uri, withEnvironment(BY_PASSWORD));
-    expect(await repository.listVersions(signal)).toEqual([1, 2, 10]);
+    expect(await repository.listVersions(signal)).toEqual({ versions: [1, 2, 10], rewritten: [], arriving: [] });
     expect(await repository.fetchVersion(10, () => {}, signal)).toMatchObject({ digest: sha256(bytes("10")) });
     expect(await fetchOutcome(uri, withEnvironment(BY_PASSWORD), 11)).toBe(
       "VersionNotFound: version 11 is not in the repository; there are 10, 2, 1",

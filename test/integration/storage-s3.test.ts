@@ -64,7 +64,7 @@ describe("a repository in a bucket", () => {
     await put("versions/v3/model.onnx", bytes);
     await put("versions/README.md", bytes);
     await using repository = openRepository("s3://models/versions", direct);
-    expect(await repository.listVersions(signal)).toEqual([2, 10]);
+    expect(await repository.listVersions(signal)).toEqual({ versions: [2, 10], rewritten: [], arriving: [] });
     const fetched = await repository.fetchVersion(10, () => {}, signal);
     expect(fetched).toMatchObject({ version: 10, digest: sha256(bytes), sizeBytes: 199_999 });
     expect(await readFile(join(fetched.modelFile, "../data/weights é+ %2e.bin"))).toEqual(bytes.subarray(1));
@@ -93,7 +93,7 @@ describe("a repository in a bucket", () => {
     await Promise.all(Array.from({ length: 30 }, (_, i) => put(`many/${i}/model.onnx`, Buffer.from(`${i}`))));
     proxy.decide = () => undefined;
     await using repository = openRepository("s3://models/many", faulty);
-    expect(await repository.listVersions(signal)).toHaveLength(30);
+    expect((await repository.listVersions(signal)).versions).toHaveLength(30);
     expect(proxy.requests.length).toBeLessThan(40);
   });
 
@@ -364,7 +364,7 @@ describe("a container that restarts while the storage is down", () => {
     versions: readonly number[],
   ): Promise<readonly string[]> => {
     await using repository = openRepository("s3://models/restart", options);
-    const listed = await repository.listVersions(signal);
+    const { versions: listed } = await repository.listVersions(signal);
     expect(listed).toEqual(expect.arrayContaining([...versions]));
     const fetched = await Promise.all(versions.map((version) => repository.fetchVersion(version, () => {}, signal)));
     return fetched.map(({ digest }) => digest);

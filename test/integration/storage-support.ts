@@ -75,7 +75,7 @@ export function openRepository(storageUri: string, options: TestRepositoryOption
 export async function listingOutcome(storageUri: string, options: TestRepositoryOptions = {}): Promise<string> {
   await using repository = openRepository(storageUri, options);
   return await repository.listVersions(signal).then(
-    (versions) => `versions ${versions.join(", ")}`,
+    ({ versions }) => `versions ${versions.join(", ")}`,
     (error: unknown) => describeFailure(error),
   );
 }

@@ -49,7 +49,7 @@ function startOperators(
     });
     slots[slot] = process;
     ever.push(process);
-    void process.exited.then(() => {
+    process.child.once("close", () => {
       if (!isStopping) begin(slot);
     });
   };

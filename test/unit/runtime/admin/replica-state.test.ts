@@ -14,10 +14,10 @@ function model(
   return {
     name: "digits",
     activeVersion: undefined,
-    listingFailure: undefined,
+    isReady: false,
     listed: undefined,
     rewritten: [],
-    isServing: false,
+    listingFailure: undefined,
     versions: Object.entries(states).map(([version, state]) => ({
       version: Number(version),
       state,
@@ -29,7 +29,7 @@ function model(
 }
 
 describe("the phase of a replica", () => {
-  const ready = model({ 1: { kind: "ready" } }, { isServing: true });
+  const ready = model({ 1: { kind: "ready" } }, { isReady: true });
   const rows: readonly [string, readonly ModelDescription[], string][] = [
     ["before the repository was listed", [model({})], "Starting"],
     ["before the first version is fetched", [model({ 1: { kind: "new" } })], "Starting"],
@@ -52,6 +52,12 @@ describe("the phase of a replica", () => {
       "Failed",
     ],
     ["one version that is fetched beside one that answers", [model({ 1: fetching, 2: { kind: "ready" } })], "Fetching"],
+    ["a model that answers, and fetches another version", [model({ 1: fetching }, { isReady: true })], "Ready"],
+    [
+      "a model that answers, and fails to load another version or to list",
+      [model({ 1: { kind: "error", failure } }, { isReady: true, listingFailure: failure })],
+      "Ready",
+    ],
   ];
   test.each(rows)("%s", (_, models, phase) => {
     expect(replicaStateOf(models, false).phase).toBe(phase);
@@ -64,11 +70,11 @@ describe("what the operator is told", () => {
     const description: ModelDescription = {
       name: "digits",
       activeVersion: 2,
+      isReady: true,
+      listed: [2, 3],
+      rewritten: [2],
       versions: [{ version: 2, state: { kind: "ready" }, digest: "sha256:ab", sizeBytes: 9 }],
       listingFailure: undefined,
-      listed: [1, 2],
-      rewritten: [],
-      isServing: true,
     };
     const state = replicaStateOf([description], false);
     expect(state).toEqual({
@@ -77,8 +83,9 @@ describe("what the operator is told", () => {
         {
           name: "digits",
           activeVersion: 2,
-          listed: [1, 2],
           versions: [{ version: 2, state: "Available", digest: "sha256:ab", sizeBytes: 9 }],
+          listed: [2, 3],
+          rewritten: [2],
         },
       ],
     });

@@ -31,6 +31,8 @@ const EVENTS: Record<HarnessEvent["kind"], HarnessEvent> = {
   failed: { kind: "failed", failure: again },
   cancelled: { kind: "cancelled" },
   "unload-requested": { kind: "unload-requested" },
+  reconsidered: { kind: "reconsidered" },
+  recalled: { kind: "recalled" },
   drained: { kind: "drained" },
   unloaded: { kind: "unloaded" },
 };
@@ -53,6 +55,8 @@ const POSSIBLE: readonly [HarnessState["kind"], HarnessEvent["kind"], HarnessSta
   ["new", "unload-requested", "disabled"],
   ["error", "unload-requested", "disabled"],
   ["ready", "unload-requested", "quiescing"],
+  ["error", "reconsidered", "new"],
+  ["quiescing", "recalled", "ready"],
   ["quiescing", "drained", "unloading"],
   ["unloading", "unloaded", "disabled"],
 ];

@@ -1,140 +1,8 @@
-import { describe, expect, onTestFinished, test } from "vitest";
-import { parseRuntimeConfig, type VersionPolicy } from "../../../../common/runtime-config.ts";
-import type { ManagerEvent } from "../../../../runtime/core/manager-event.ts";
-import { Manager } from "../../../../runtime/core/manager.ts";
-import type { FetchedVersion, ModelRepository, VersionSelection } from "../../../../runtime/core/repository.ts";
-import type { InferenceEngine, LoadedModel, LoadOptions, ModelObserver } from "../../../../runtime/core/servable.ts";
-import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
+import { describe, expect, test } from "vitest";
+import type { LoadedModel } from "../../../../runtime/core/servable.ts";
 import { ReplicaFailureError, ServingError } from "../../../../runtime/errors.ts";
-import { ManualClock, settle } from "../../../fixtures/manual-clock.ts";
-
-const SIGNATURE: Signature = {
-  inputs: [{ name: "input", datatype: "FP32", shape: [-1, 2] }],
-  outputs: [{ name: "output", datatype: "FP32", shape: [-1] }],
-};
-
-/** A repository whose content and failures the test sets. */
-class FakeRepository implements ModelRepository {
-  versions: number[] = [1];
-  listError: Error | undefined;
-  readonly fetchErrors = new Map<number, Error>();
-  /** Set, a fetch waits for it. */
-  gate: Promise<void> | undefined;
-  readonly calls: string[] = [];
-
-  async listVersions(): Promise<readonly number[]> {
-    this.calls.push("list");
-    if (this.listError !== undefined) throw this.listError;
-    return this.versions;
-  }
-
-  async fetchVersion(
-    version: number,
-    report: (progress: { bytesDone: number; bytesTotal: number | undefined }) => void,
-    signal: AbortSignal,
-  ): Promise<FetchedVersion> {
-    this.calls.push(`fetch ${version}`);
-    report({ bytesDone: 5, bytesTotal: 10 });
-    if (this.gate !== undefined) {
-      const aborted = new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-      await Promise.race([this.gate, aborted]);
-    }
-    const error = this.fetchErrors.get(version);
-    if (error !== undefined) throw error;
-    return { version, modelFile: `/models/${version}`, digest: `sha256:${version}`, sizeBytes: 10 };
-  }
-}
-
-/** An engine whose models answer, until the test says otherwise. */
-class FakeEngine implements InferenceEngine {
-  readonly loaded = new Map<
-    string,
-    Pick<LoadOptions, "id"> & { model: LoadedModel; observer: ModelObserver | undefined }
-  >();
-  readonly disposed: string[] = [];
-  readonly warmups: (readonly Tensor[])[] = [];
-  loadError: Error | undefined;
-  inferError: Error | undefined;
-
-  async load(file: string, _signal: AbortSignal, { id, observer }: LoadOptions = {}): Promise<LoadedModel> {
-    if (this.loadError !== undefined) throw this.loadError;
-    const model: LoadedModel = {
-      signature: SIGNATURE,
-      execution: () => ({ placement: "Worker", instances: 1, intraOpThreads: 1, batching: undefined }),
-      infer: async ({ inputs }) => {
-        this.warmups.push(inputs);
-        if (this.inferError !== undefined) throw this.inferError;
-        return { outputs: [], timing: { queueMs: 0, computeMs: 0, batchSize: 1 } };
-      },
-      [Symbol.asyncDispose]: async () => void this.disposed.push(file),
-    };
-    this.loaded.set(file, { ...(id !== undefined && { id }), model, observer });
-    return model;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-interface SetUp {
-  readonly policy?: VersionPolicy;
-  readonly iterations?: number;
-  readonly maxBatchSize?: number;
-  readonly state?: readonly { input: string; output: string }[];
-}
-
-function setUp(options: SetUp = {}): {
-  manager: Manager;
-  repository: FakeRepository;
-  engine: FakeEngine;
-  clock: ManualClock;
-  events: ManagerEvent[];
-} {
-  const repository = new FakeRepository();
-  const engine = new FakeEngine();
-  const clock = new ManualClock();
-  const events: ManagerEvent[] = [];
-  const config = parseRuntimeConfig({
-    configVersion: 1,
-    service: { namespace: "default", name: "digits" },
-    models: [
-      {
-        name: "digits",
-        format: "onnx",
-        storageUri: "s3://models/digits",
-        warmup: { iterations: options.iterations ?? 1 },
-        batcher: { maxBatchSize: options.maxBatchSize ?? 1 },
-        state: [...(options.state ?? [])],
-        ...(options.policy !== undefined && { versionPolicy: options.policy }),
-      },
-    ],
-  });
-  const [model] = config.models;
-  if (model === undefined) throw new Error("no model");
-  const manager = new Manager({
-    models: [{ config: model, repository, select: (available) => select(available, model.versionPolicy) }],
-    engine,
-    clock,
-    random: () => 0,
-    warmupTimeoutMs: 60_000,
-    afterTurn: setImmediate,
-    report: (event) => events.push(event),
-  });
-  onTestFinished(() => manager[Symbol.asyncDispose]());
-  return { manager, repository, engine, clock, events };
-}
-
-function select(available: readonly number[], policy: VersionPolicy): VersionSelection {
-  if (policy.kind === "all") return { versions: available };
-  if (policy.kind === "latest") return { versions: available.slice(-policy.count) };
-  const missing = policy.versions.filter((version) => !available.includes(version));
-  const versions = policy.versions.filter((version) => available.includes(version));
-  if (missing.length === 0) return { versions };
-  return { versions, failure: new ReplicaFailureError("VersionNotFound", `no ${missing.join(", ")}`) };
-}
-
-const stateOf = (manager: Manager): unknown =>
-  manager.describe()[0]?.versions.map(({ version, state }) => `${version} ${state.kind}`);
-const kindsOf = (events: readonly ManagerEvent[]): string[] => events.map(({ kind }) => kind);
+import { settle } from "../../../fixtures/manual-clock.ts";
+import { kindsOf, setUp, SIGNATURE, stateOf } from "./managed-model.ts";
 
 describe("loading", () => {
   test("lists, fetches, loads, warms up with zeros, and is ready only then", async () => {
@@ -144,7 +12,16 @@ describe("loading", () => {
     expect(() => manager.acquire("digits", 1)).toThrow(expect.objectContaining({ code: "Unavailable" }));
     manager.start();
     await settle();
-    expect(kindsOf(events)).toEqual(["listed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(kindsOf(events)).toEqual([
+      "listed",
+      "aspired",
+      "fetching",
+      "loading",
+      "warming-up",
+      "available",
+      "activated",
+      "complete",
+    ]);
     expect(engine.warmups).toEqual([[{ name: "input", datatype: "FP32", shape: [1, 2], data: new Float32Array(2) }]]);
     expect(engine.loaded.get("/models/1")?.id).toEqual({ name: "digits", version: 1 });
     expect(manager.isReady()).toBe(true);
@@ -281,7 +158,7 @@ describe("requests", () => {
     await stopped;
     expect(engine.disposed).toEqual(["/models/1"]);
     expect(stateOf(manager)).toEqual([]);
-    expect(kindsOf(events).slice(-2)).toEqual(["unloading", "unloaded"]);
+    expect(kindsOf(events).filter((kind) => kind.startsWith("unload"))).toEqual(["unloading", "unloaded"]);
   });
 
   test("that are never returned do not keep other versions from being loaded", async () => {
@@ -293,7 +170,7 @@ describe("requests", () => {
     using endless = manager.acquire("digits");
     repository.versions = [1, 3, 4];
     await clock.advance(60_000);
-    expect(stateOf(manager)).toEqual(["1 quiescing", "3 new", "4 ready"]);
+    expect(stateOf(manager)).toEqual(["1 quiescing", "3 ready", "4 ready"]);
     expect(engine.disposed).toEqual([]);
     await clock.advance(300_000);
     expect(stateOf(manager)).toEqual(["3 ready", "4 ready"]);
@@ -369,7 +246,7 @@ describe("failures", () => {
     engine.loadError = new ReplicaFailureError("InvalidModel", "no model");
     manager.start();
     await settle();
-    expect(manager.describe()[0]?.versions[0]?.state).toMatchObject({ failure: { retryAtMs: 60_000 } });
+    expect(clock.nextMs()).toBe(60_000);
     engine.loadError = undefined;
     repository.versions = [1, 2];
     await clock.advance(60_000);
@@ -457,7 +334,14 @@ describe("failures", () => {
     expect(engine.disposed).toEqual(["/models/1"]);
     await clock.advance(1_000);
     expect(manager.isReady()).toBe(true);
-    expect(kindsOf(events).slice(-6)).toEqual(["failed", "fetching", "loading", "warming-up", "available", "complete"]);
+    expect(kindsOf(events).slice(-6)).toEqual([
+      "fetching",
+      "loading",
+      "warming-up",
+      "available",
+      "activated",
+      "complete",
+    ]);
   });
 
   test.each([1, 0])("a crash during %i warm-ups counts as what it is", async (iterations) => {
@@ -483,7 +367,7 @@ describe("stopping", () => {
     await settle();
     await manager[Symbol.asyncDispose]();
     expect(stateOf(manager)).toEqual([]);
-    expect(kindsOf(events)).toEqual(["listed", "fetching"]);
+    expect(kindsOf(events)).toEqual(["listed", "aspired", "fetching", "unloaded"]);
   });
 
   test("needs no start", async () => {

@@ -16,8 +16,22 @@ const unloading: HarnessState = { kind: "unloading" };
 const disabled: HarnessState = { kind: "disabled" };
 const failedUntil = (retryAtMs: number): HarnessState => ({ kind: "error", failure: failure(retryAtMs) });
 
-const aspired = (version: number, state: HarnessState): VersionSnapshot => ({ version, state, isAspired: true });
-const unwanted = (version: number, state: HarnessState): VersionSnapshot => ({ version, state, isAspired: false });
+const aspired = (version: number, state: HarnessState): VersionSnapshot => ({
+  version,
+  state,
+  isAspired: true,
+  isFirst: false,
+});
+const first = (version: number, state: HarnessState): VersionSnapshot => ({
+  ...aspired(version, state),
+  isFirst: true,
+});
+const unwanted = (version: number, state: HarnessState): VersionSnapshot => ({
+  version,
+  state,
+  isAspired: false,
+  isFirst: false,
+});
 const load = (version: number): Action => ({ kind: "load", version });
 const unload = (version: number): Action => ({ kind: "unload", version });
 const none: Action = { kind: "none" };
@@ -29,6 +43,12 @@ describe("the next action", () => {
     [
       "of several new versions the newest is loaded first",
       [aspired(1, isNew), aspired(3, isNew), aspired(2, isNew)],
+      load(3),
+    ],
+    ["one that others must suit is loaded before newer ones", [aspired(3, isNew), first(1, isNew)], load(1)],
+    [
+      "newer ones do not wait for one that others must suit and that failed",
+      [aspired(3, isNew), first(1, failedUntil(5_000))],
       load(3),
     ],
     [
@@ -88,7 +108,7 @@ describe("the next action", () => {
     fc.integer({ min: 0, max: 2_000 }).map(failedUntil),
   );
   const versions = fc.uniqueArray(
-    fc.record({ version: fc.integer({ min: 0, max: 20 }), state, isAspired: fc.boolean() }),
+    fc.record({ version: fc.integer({ min: 0, max: 20 }), state, isAspired: fc.boolean(), isFirst: fc.boolean() }),
     { selector: ({ version }) => version, maxLength: 8 },
   );
 

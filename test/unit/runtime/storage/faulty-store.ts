@@ -128,6 +128,7 @@ export function contextIn(folder: string, store: ObjectStore, changes: Partial<F
     directory: openModelDirectory(join(folder, "digits")),
     diskFolder: folder,
     maxBytes: 1_000_000,
+    digest: undefined,
     expectedSha256: undefined,
     publicKey: undefined,
     policy: { ...DEFAULT_DOWNLOAD_POLICY, firstDelayMs: 0, checkpointBytes: 20 },
