@@ -10,6 +10,7 @@ import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
 import { BUILD_INFO } from "./build-info.ts";
 import { grpcLimitsOf, httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
+import { MemoryGuard } from "./core/memory-guard.ts";
 import type { ManagerEvent } from "./core/manager-event.ts";
 import { Manager } from "./core/manager.ts";
 import type { InferenceEngine } from "./core/servable.ts";
@@ -25,6 +26,7 @@ import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
+import { readMemoryState } from "./memory-state.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
 import { systemClock } from "./system-clock.ts";
@@ -175,6 +177,7 @@ function assemble(options: ReplicaOptions): Parts {
       engine,
       clock: systemClock,
       random: Math.random,
+      memory: new MemoryGuard(() => readMemoryState()),
       warmupTimeoutMs,
       readWarmUpRequests,
       afterTurn: setImmediate,

@@ -1,8 +1,9 @@
 import type { ReplicaFailureError } from "../errors.ts";
 import type { ManagerEvent } from "./manager-event.ts";
+import type { MemoryGuard } from "./memory-guard.ts";
 import { checkState } from "./model-state.ts";
 import { prepareModel, type PreparationObserver, type PrepareModelOptions } from "./prepare-model.ts";
-import type { ModelRepository } from "./repository.ts";
+import type { FetchedVersion, ModelRepository } from "./repository.ts";
 import type { ServableVersion } from "./servable-version.ts";
 import type { InferenceEngine, ModelObserver } from "./servable.ts";
 import type { Signature } from "./tensor.ts";
@@ -11,6 +12,7 @@ import type { Signature } from "./tensor.ts";
 export interface LoadVersionOptions extends PrepareModelOptions {
   readonly repository: ModelRepository;
   readonly engine: InferenceEngine;
+  readonly memory: MemoryGuard;
   readonly report: (event: ManagerEvent) => void;
 }
 
@@ -18,6 +20,8 @@ export interface LoadVersionOptions extends PrepareModelOptions {
 export interface LoadVersionRequest {
   /** The file that it must be; undefined if any will do. */
   readonly digest: string | undefined;
+  /** Whether nothing else of the model answers what this version is for. */
+  readonly isOnly: () => boolean;
   /** Says what is wrong with the model's signature, before it is warmed up. Throws ReplicaFailureError. */
   readonly checkSignature: (signature: Signature) => void;
   /** Told of the model while it runs. `crashed` ends up in {@link LoadVersionRequest.crash}, too. */
@@ -41,6 +45,10 @@ export async function loadVersion(
   const startMs = clock.now();
   version.step({ kind: "load-requested" });
   report({ kind: "fetching", id });
+  const reserve = (of: FetchedVersion): Promise<Disposable> =>
+    options.memory.reserve(of, config.concurrency.instances, request.isOnly());
+  // How large it is was found out the last time: there is no need to look at all its bytes again to find no room for them.
+  if (version.fetched !== undefined) (await reserve(version.fetched))[Symbol.dispose]();
   const fetched = await repository.fetchVersion(
     id.version,
     (progress) => version.state.kind === "fetching" && version.step({ kind: "progressed", progress }),
@@ -50,6 +58,7 @@ export async function loadVersion(
   version.keepFetched(fetched);
   version.step({ kind: "fetched" });
   const fetchedMs = clock.now();
+  using _ = await reserve(fetched);
   report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
   const model = await engine.load(fetched.modelFile, signal, {
     id,

@@ -237,6 +237,7 @@ export class ModelSupervisor {
     const crash: { error: ReplicaFailureError | undefined } = { error: undefined };
     const request = {
       digest: this.#versions.digestOf(number),
+      isOnly: () => number === this.#versions.activeVersion || this.#versions.ready().length === 0,
       checkSignature: (signature: Signature) => this.#guard.check(version, signature),
       observer: this.#observerOf(version, crash),
       crash: () => crash.error,

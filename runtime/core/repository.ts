@@ -11,6 +11,7 @@ export interface FetchedVersion {
   readonly digest: string;
   /** Of all files of the version. */
   readonly sizeBytes: number;
+  readonly modelSizeBytes: number;
 }
 
 /** The versions that a policy chooses, ascending; with a failure if it asks for some that are not there. */

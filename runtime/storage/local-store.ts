@@ -14,7 +14,8 @@ import { StorageFailure, systemErrorCode } from "./storage-failure.ts";
 
 /** Folders deeper than this belong to no model. */
 const MAX_DEPTH = 8;
-const CHUNK_BYTES = 1024 * 1024;
+/** Whoever reads makes digests of it on the thread that answers requests: these wait for no more than one chunk. */
+const CHUNK_BYTES = 128 * 1024;
 
 /** A folder on this machine: a mounted claim, or one of the image. */
 export interface LocalStoreOptions {

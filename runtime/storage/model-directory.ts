@@ -161,6 +161,7 @@ function describeVersion(
     modelFile: join(folder, "files", model.name),
     digest: `sha256:${model.sha256}`,
     sizeBytes: record.files.reduce((total, file) => total + file.sizeBytes, 0),
+    modelSizeBytes: model.sizeBytes,
   };
 }
 

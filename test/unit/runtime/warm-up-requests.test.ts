@@ -24,7 +24,13 @@ function read(requests: readonly string[], file?: string): Promise<readonly (rea
   const folder = mkdtempSync(path.join(tmpdir(), "lockstep-warm-up-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   if (file !== undefined) writeFileSync(path.join(folder, "warmup.jsonl"), file);
-  const version = { version: 1, modelFile: path.join(folder, "model.onnx"), digest: "", sizeBytes: 1 };
+  const version = {
+    version: 1,
+    modelFile: path.join(folder, "model.onnx"),
+    digest: "",
+    sizeBytes: 1,
+    modelSizeBytes: 1,
+  };
   return readWarmUpRequests(version, { warmup: { iterations: 1, requests: [...requests] } }, TARGET);
 }
 

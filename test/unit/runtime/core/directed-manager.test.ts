@@ -319,6 +319,54 @@ describe("a version whose signature is another one", () => {
   });
 });
 
+describe("a version for which there is too little memory beside what answers", () => {
+  const MIB = 1024 ** 2;
+
+  test("is not loaded, nor fetched again, until there is more; what answers stays", async () => {
+    const { manager, repository, engine, clock, memory } = await servingOne(1);
+    repository.sizeBytes = 100 * MIB;
+    memory.state = { limitBytes: 512 * MIB, usedBytes: 300 * MIB };
+    manager.aspire("digits", wanted(1, 2));
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 ready", "2 error"]);
+    expect(manager.describe()[0]?.versions[1]?.state).toMatchObject({
+      failure: {
+        reason: "OutOfMemory",
+        message: "to load it beside what answers takes about 256 MiB, and 212 MiB of 512 MiB are free",
+      },
+    });
+    await clock.advance(1_000);
+    expect(manager.describe()[0]?.versions[1]?.state).toMatchObject({ failure: { count: 2 } });
+    expect(repository.calls.filter((call) => call.startsWith("fetch 2"))).toHaveLength(1);
+    expect([...engine.loaded.keys()]).toEqual(["/models/1"]);
+    memory.state = { limitBytes: 512 * MIB, usedBytes: 256 * MIB };
+    await clock.advance(2_000);
+    expect(stateOf(manager)).toEqual(["1 ready", "2 ready"]);
+  });
+
+  test("is loaded if it is the one that is to answer", async () => {
+    const { manager, repository, engine, clock, memory } = await directed();
+    repository.sizeBytes = 100 * MIB;
+    memory.state = { limitBytes: 512 * MIB, usedBytes: 500 * MIB };
+    manager.aspire("digits", wanted(1));
+    await settle();
+    manager.activate("digits", serving(1));
+    expect(manager.isReady()).toBe(true);
+    engine.loaded.get("/models/1")?.observer?.crashed(new ReplicaFailureError("OutOfMemory", "no memory left"));
+    await clock.advance(1_000);
+    expect(manager.isReady()).toBe(true);
+  });
+
+  test("leaves room for the next once it has been loaded", async () => {
+    const { manager, repository, memory } = await servingOne(1);
+    repository.sizeBytes = 100 * MIB;
+    memory.state = { limitBytes: 512 * MIB, usedBytes: 0 };
+    manager.aspire("digits", wanted(1, 2, 3));
+    await settle();
+    expect(stateOf(manager)).toEqual(["1 ready", "2 ready", "3 ready"]);
+  });
+});
+
 test("a model that chooses itself is not directed", () => {
   const { manager } = setUp();
   expect(() => manager.aspire("digits", wanted(1))).toThrow("chooses its versions itself");

@@ -2,6 +2,8 @@ import { onTestFinished } from "vitest";
 import { parseRuntimeConfig, type VersionPolicy } from "../../../../common/runtime-config.ts";
 import type { ManagerEvent } from "../../../../runtime/core/manager-event.ts";
 import { Manager } from "../../../../runtime/core/manager.ts";
+import { MemoryGuard } from "../../../../runtime/core/memory-guard.ts";
+import type { MemoryState } from "../../../../runtime/core/memory-need.ts";
 import type {
   FetchedVersion,
   ModelRepository,
@@ -22,6 +24,8 @@ export const SIGNATURE: Signature = {
 export class FakeRepository implements ModelRepository {
   versions: number[] = [1];
   rewritten: number[] = [];
+  /** Of each version. */
+  sizeBytes = 10;
   arriving: number[] = [];
   /** Those that differ from `sha256:VERSION`. */
   readonly digests = new Map<number, string>();
@@ -54,7 +58,13 @@ export class FakeRepository implements ModelRepository {
     const found = this.digests.get(version) ?? `sha256:${version}`;
     if (digest !== undefined && digest !== found)
       throw new ReplicaFailureError("VersionRewritten", `expected ${digest}, got ${found}`);
-    return { version, modelFile: `/models/${version}`, digest: found, sizeBytes: 10 };
+    return {
+      version,
+      modelFile: `/models/${version}`,
+      digest: found,
+      sizeBytes: this.sizeBytes,
+      modelSizeBytes: this.sizeBytes,
+    };
   }
 }
 
@@ -106,11 +116,14 @@ export function setUp(options: SetUp = {}): {
   engine: FakeEngine;
   clock: ManualClock;
   events: ManagerEvent[];
+  /** What the process may use; not known unless the test says so. */
+  memory: { state: MemoryState | undefined };
 } {
   const repository = new FakeRepository();
   const engine = new FakeEngine();
   const clock = new ManualClock();
   const events: ManagerEvent[] = [];
+  const memory: { state: MemoryState | undefined } = { state: undefined };
   const config = parseRuntimeConfig({
     configVersion: 1,
     service: { namespace: "default", name: "digits" },
@@ -137,11 +150,12 @@ export function setUp(options: SetUp = {}): {
     clock,
     random: () => 0,
     warmupTimeoutMs: 60_000,
+    memory: new MemoryGuard(() => Promise.resolve(memory.state)),
     afterTurn: setImmediate,
     report: (event) => events.push(event),
   });
   onTestFinished(() => manager[Symbol.asyncDispose]());
-  return { manager, repository, engine, clock, events };
+  return { manager, repository, engine, clock, events, memory };
 }
 
 function select(available: readonly number[], policy: VersionPolicy): VersionSelection {
