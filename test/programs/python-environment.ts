@@ -11,6 +11,15 @@ const INSTALL_WITHIN_MS = 15 * 60_000;
 /** Written last: a folder without it is not complete. */
 const MARKER = "lockstep-complete";
 
+const RECIPE_REQUIREMENTS = path.join(import.meta.dirname, "../../examples/recipes/requirements");
+
+/** What the recipes of examples/recipes need, by the files in its folder requirements. */
+export const RECIPE_PACKAGES = {
+  tables: { title: "scikit-learn, XGBoost, LightGBM", requirements: path.join(RECIPE_REQUIREMENTS, "tables.txt") },
+  pytorch: { title: "PyTorch", requirements: path.join(RECIPE_REQUIREMENTS, "pytorch.txt") },
+  tensorflow: { title: "TensorFlow", requirements: path.join(RECIPE_REQUIREMENTS, "tensorflow.txt") },
+} as const satisfies Readonly<Record<string, PythonPackages>>;
+
 /** Packages of Python for tests. */
 export interface PythonPackages {
   /** What they are, in messages. */
