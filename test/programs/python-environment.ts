@@ -69,7 +69,7 @@ async function install(
   // Several may install at a time; each has a folder of its own, and the first one wins.
   const folder = await mkdtemp(`${target}-`);
   const startedAt = Date.now();
-  console.error(`not found: ${title}. Installing, once; it takes one to three minutes`);
+  console.error(`not found: ${title}. Installing, once; it takes one to five minutes`);
   const progress = setInterval(() => {
     console.error(`still installing ${title}, ${Math.round((Date.now() - startedAt) / 1000)} s`);
   }, PROGRESS_EVERY_MS);
