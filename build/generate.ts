@@ -13,6 +13,7 @@ import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-val
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
 import { replaceSection } from "./generate/markdown.ts";
 import { protobufFiles } from "./generate/protobuf.ts";
+import { recipePage } from "./generate/recipe-page.ts";
 import {
   configurationReference,
   errorsReference,
@@ -28,6 +29,7 @@ import { typeDeclarations } from "./generate/types.ts";
 const ROOT = join(import.meta.dirname, "..");
 const CRD = "crds/inferenceservices.yaml";
 const CHART = "charts/lockstep";
+const RECIPES = "docs/guides/bring-your-model.md";
 
 function read(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
@@ -47,6 +49,7 @@ function generatedFiles(): Map<string, string> {
     ["docs/reference/metrics.md", metricsReference(Object.values(OPERATOR_METRICS), Object.values(RUNTIME_METRICS))],
     ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
     ...protobufFiles(ROOT),
+    [RECIPES, recipePage(read(RECIPES), read)],
     [`${CHART}/values.yaml`, valuesYaml(values)],
     [`${CHART}/README.md`, replaceSection(read(`${CHART}/README.md`), "values", valuesTable(values))],
   ]);

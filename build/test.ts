@@ -15,7 +15,7 @@ import { buildS3Server } from "../test/integration/s3-server.ts";
 import { provideAzurite } from "../test/programs/azurite.ts";
 import { provideControlPlanePrograms } from "../test/programs/control-plane-programs.ts";
 import { provideHelm } from "../test/programs/helm.ts";
-import { providePythonClients } from "../test/programs/python-environment.ts";
+import { providePython, providePythonClients, RECIPE_PACKAGES } from "../test/programs/python-environment.ts";
 import { closingLine, countTests, failuresOf, sum, withStatus, type Counts } from "./test-counts.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
@@ -32,7 +32,7 @@ const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = 
     provideOras,
     provideMlflow,
   ],
-  conformance: [providePythonClients],
+  conformance: [providePythonClients, () => providePython(RECIPE_PACKAGES.tables), provideMlflow],
   e2e: [provideHelm, buildS3Server],
 };
 

@@ -34,22 +34,25 @@ export function samplesOf(model: string, folder: string = modelFolder()): Record
   return JSON.parse(readFileSync(path.join(folder, model, "samples.json"), "utf8")) as Record<string, Sample>;
 }
 
-/** What differs between outputs and those expected: numbers by more than 1e-4 relative, everything else at all. */
-export function differences(found: readonly SampleTensor[], expected: readonly SampleTensor[]): string[] {
+/**
+ * What differs between outputs and those expected: numbers by more than 1e-4 relative, everything else at all. Numbers
+ * below `smallest` are compared as if they were as large.
+ */
+export function differences(found: readonly SampleTensor[], expected: readonly SampleTensor[], smallest = 1): string[] {
   return expected.flatMap((wanted) => {
     const got = found.find(({ name }) => name === wanted.name);
     if (got === undefined) return [`output ${wanted.name} is missing`];
     const frame = ({ datatype, shape }: SampleTensor): string => `${datatype} ${JSON.stringify(shape)}`;
     if (frame(got) !== frame(wanted)) return [`output ${wanted.name}: expected ${frame(wanted)}, got ${frame(got)}`];
     return wanted.data.flatMap((value, index) =>
-      isClose(got.data[index], value)
+      isClose(got.data[index], value, smallest)
         ? []
         : [`${wanted.name}[${index}]: expected ${String(value)}, got ${String(got.data[index])}`],
     );
   });
 }
 
-function isClose(a: unknown, b: unknown): boolean {
+function isClose(a: unknown, b: unknown, smallest: number): boolean {
   if (typeof a !== "number" || typeof b !== "number") return a === b;
-  return Math.abs(a - b) <= 1e-4 * Math.max(1, Math.abs(a), Math.abs(b));
+  return Math.abs(a - b) <= 1e-4 * Math.max(smallest, Math.abs(a), Math.abs(b));
 }

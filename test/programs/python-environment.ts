@@ -11,6 +11,15 @@ const INSTALL_WITHIN_MS = 15 * 60_000;
 /** Written last: a folder without it is not complete. */
 const MARKER = "lockstep-complete";
 
+const RECIPE_REQUIREMENTS = path.join(import.meta.dirname, "../../examples/recipes/requirements");
+
+/** What the recipes of examples/recipes need, by the files in its folder requirements. */
+export const RECIPE_PACKAGES = {
+  tables: { title: "scikit-learn, XGBoost, LightGBM", requirements: path.join(RECIPE_REQUIREMENTS, "tables.txt") },
+  pytorch: { title: "PyTorch", requirements: path.join(RECIPE_REQUIREMENTS, "pytorch.txt") },
+  tensorflow: { title: "TensorFlow", requirements: path.join(RECIPE_REQUIREMENTS, "tensorflow.txt") },
+} as const satisfies Readonly<Record<string, PythonPackages>>;
+
 /** Packages of Python for tests. */
 export interface PythonPackages {
   /** What they are, in messages. */
@@ -60,7 +69,7 @@ async function install(
   // Several may install at a time; each has a folder of its own, and the first one wins.
   const folder = await mkdtemp(`${target}-`);
   const startedAt = Date.now();
-  console.error(`not found: ${title}. Installing, once; it takes one to three minutes`);
+  console.error(`not found: ${title}. Installing, once; it takes one to five minutes`);
   const progress = setInterval(() => {
     console.error(`still installing ${title}, ${Math.round((Date.now() - startedAt) / 1000)} s`);
   }, PROGRESS_EVERY_MS);
