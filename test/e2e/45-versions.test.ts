@@ -106,10 +106,9 @@ describe("in the pods that run, without a failed request", () => {
     "a version that clients could not use is refused, and says what does not fit",
     { timeout: 120_000 },
     async () => {
-      await kubectl([
-        ...["patch", "isvc", "echo", "-n", NAMESPACE, "--type=merge", "--patch"],
-        JSON.stringify({ spec: { predictor: { model: { versionPolicy: { specific: null, latest: { count: 1 } } } } } }),
-      ]);
+      const latest = { spec: { predictor: { model: { versionPolicy: { specific: null, latest: { count: 1 } } } } } };
+      const patch = `--patch=${JSON.stringify(latest)}`;
+      await kubectl(["patch", "isvc", "echo", "-n", NAMESPACE, "--type=merge", patch]);
       await waitVersion(3);
       await mkdir(path.join(folder, "4"));
       await writeFile(path.join(folder, "4/model.onnx"), identityModel("FLOAT", ["n", 8, 8]));
