@@ -138,6 +138,8 @@ describe("the operator's environment", () => {
       LOCKSTEP_RUNTIME_DRAIN_DELAY_MS: 20_000,
       LOCKSTEP_CLUSTER_DOMAIN: "k8s.example.com",
       LOCKSTEP_CONCURRENT_RECONCILES: 8,
+      LOCKSTEP_NETWORK_POLICY: false,
+      LOCKSTEP_FENCE_TTL_MS: 2_000,
       LOCKSTEP_LOG_LEVEL: "debug",
     });
   });

@@ -379,7 +379,7 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   [
     "two version policies",
     { predictor: predictor({ versionPolicy: { all: {}, latest: { count: 1 } } }) },
-    refused("predictor.model.versionPolicy", "must have at most 1"),
+    refused("predictor.model.versionPolicy", "set at most one of versionPolicy.latest"),
   ],
   [
     "no version",

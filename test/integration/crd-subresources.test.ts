@@ -91,7 +91,7 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     lastTransitionTime: "2026-01-01T00:00:00Z",
   };
   await send(access, "PATCH", `${COLLECTION}/listed/status`, {
-    status: { url: "http://listed", activeVersion: 7, replicasSummary: "0/2", conditions: [ready] },
+    status: { url: "http://listed", activeVersion: 7, targetVersion: 8, replicasSummary: "0/2", conditions: [ready] },
   });
   const table = await send(access, "GET", `${COLLECTION}/listed`, undefined, {
     accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
@@ -105,6 +105,7 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     "REPLICAS 0",
     "REASON 0",
     "AGE 0",
+    "TARGET 1",
     "MESSAGE 1",
   ]);
   expect(rows[0].cells.toSpliced(6, 1)).toEqual([
@@ -114,6 +115,7 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     7,
     "0/2",
     "StorageNotFound",
+    8,
     "s3://models has no folder digits",
   ]);
 });
