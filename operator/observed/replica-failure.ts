@@ -78,6 +78,12 @@ export function runtimeStatus(pod: PodObject): ContainerStatus | undefined {
   return pod.status?.containerStatuses?.find(({ name }) => name === RUNTIME_CONTAINER);
 }
 
+/** Whether a process of the pod may be running: then it may answer requests. */
+export function mayRun(pod: PodObject): boolean {
+  const { phase } = pod.status ?? {};
+  return phase !== "Failed" && phase !== "Succeeded" && runtimeStatus(pod)?.state?.running !== undefined;
+}
+
 /** Whether the kubelet says that the pod answers. */
 export function isReady(pod: PodObject): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;

@@ -9,7 +9,7 @@ import { controllerOf, referenceTo, type KubeObject } from "../kube/object.ts";
 import { isInactive } from "../observed/autoscaler-trouble.ts";
 import { computeStatus, isAlive } from "../observed/compute-status.ts";
 import type { AutoscalerObject, DeploymentObject, PodObject, Violation } from "../observed/observation.ts";
-import { isReady } from "../observed/replica-failure.ts";
+import { isReady, mayRun } from "../observed/replica-failure.ts";
 import type { Replicas } from "../replicas/replicas.ts";
 import type { RolloutView } from "../rollout/rollout-view.ts";
 import { eventsOf } from "./events.ts";
@@ -124,7 +124,7 @@ export class Reconciler {
     readonly requeueAfterMs?: number | undefined;
     readonly trouble?: unknown;
   }> {
-    if (desired === undefined || pods.length === 0) return {};
+    if (desired === undefined || !pods.some(mayRun)) return {};
     try {
       return await this.#options.rollouts.advance(isvc, pods, signal);
     } catch (trouble) {

@@ -8,7 +8,7 @@ import { sourceOf } from "../desired/source.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { referenceTo, type KubeObject } from "../kube/object.ts";
 import type { ObservedReplica, PodObject } from "../observed/observation.ts";
-import { runtimeStatus } from "../observed/replica-failure.ts";
+import { mayRun } from "../observed/replica-failure.ts";
 import type { CommandOutcome, Replicas } from "../replicas/replicas.ts";
 import { claimedRecord, nextEpoch } from "../rollout/epoch-record.ts";
 import type { ReplicaView, RolloutSnapshot, RolloutWish } from "../rollout/rollout-snapshot.ts";
@@ -459,12 +459,6 @@ function wishOf(isvc: InferenceService): RolloutWish {
     pollIntervalMs: (model.versionPolicy?.pollInterval ?? DEFAULT_POLL_SECONDS) * 1_000,
     source: sourceOf(isvc),
   };
-}
-
-/** Whether a process of the pod may be running: then it may answer requests. */
-function mayRun(pod: PodObject): boolean {
-  const { phase } = pod.status ?? {};
-  return phase !== "Failed" && phase !== "Succeeded" && runtimeStatus(pod)?.state?.running !== undefined;
 }
 
 function viewOf(

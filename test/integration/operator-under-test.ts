@@ -2,6 +2,9 @@ import { inject } from "vitest";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { createLogger } from "../../common/logger.ts";
 import { readOperatorConfig } from "../../operator/config.ts";
+import { createApiCluster } from "../../operator/kube/api-cluster.ts";
+import { operatorPrivateKey } from "../../operator/kube/operator-key.ts";
+import { newPrivateKeyPem } from "../../operator/replicas/command-signer.ts";
 import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
 import { ApiError } from "../../operator/kube/cluster.ts";
 import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
@@ -13,6 +16,7 @@ import { eventually } from "../eventually.ts";
 import type { Replicas } from "../../operator/replicas/replicas.ts";
 
 const MERGE_PATCH = "application/merge-patch+json";
+const NEVER = new AbortController().signal;
 const WITHIN = { withinMs: 20_000, everyMs: 50 };
 
 /** Kinds that an InferenceService may own. */
@@ -63,6 +67,8 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
     path: "/api/v1/namespaces",
     body: { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
   });
+  // There before any operator: the writes of each are the same then.
+  await operatorPrivateKey(createApiCluster({ client, identity: "test" }), namespace, newPrivateKeyPem, NEVER);
   const operators: Operator[] = [];
   const at = (resource: Resource, name?: string, subresource?: string): string =>
     pathOf(resource, {
@@ -103,6 +109,8 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
           LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
           LOCKSTEP_WATCH_NAMESPACES: namespace,
           LOCKSTEP_LEADER_ELECTION: "false",
+          // Where the operator keeps its key, which all operators of a sandbox have in common.
+          POD_NAMESPACE: namespace,
           LOCKSTEP_HTTP_PORT: "0",
           ...environment,
         }),
