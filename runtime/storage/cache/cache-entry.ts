@@ -24,6 +24,9 @@ export const USE_PREFIX = "use.";
 /** Begins the names of the leases of who brings it. */
 export const LOCK_NAME = "lock";
 
+/** Whatever lies in the place of a file, if anything does. */
+const ANYTHING = { force: true, recursive: true };
+
 /** A complete file, open. Disposing of it closes it. */
 export interface OpenEntry extends AsyncDisposable {
   readonly handle: FileHandle;
@@ -107,21 +110,21 @@ export class CacheEntry {
   /** Makes the file on its way the complete one. Its bytes must have reached the disk. */
   async publish({ sizeBytes, sha256 }: DownloadedFile): Promise<void> {
     const known: FileRecord = { formatVersion: 1, sizeBytes, sha256 };
-    await rm(join(this.folder, "data"), { force: true });
+    await rm(join(this.folder, "data"), ANYTHING);
     await replaceFile(join(this.folder, "record.json"), JSON.stringify(known), true);
     await rename(this.partialPath, join(this.folder, "data"));
-    await rm(join(this.folder, "journal.json"), { force: true });
+    await rm(join(this.folder, "journal.json"), ANYTHING);
     await syncFolder(this.folder);
   }
 
   async removeComplete(): Promise<void> {
-    await rm(join(this.folder, "record.json"), { force: true });
-    await rm(join(this.folder, "data"), { force: true });
+    await rm(join(this.folder, "record.json"), ANYTHING);
+    await rm(join(this.folder, "data"), ANYTHING);
   }
 
   async removePartial(): Promise<void> {
-    await rm(join(this.folder, "journal.json"), { force: true });
-    await rm(this.partialPath, { force: true });
+    await rm(join(this.folder, "journal.json"), ANYTHING);
+    await rm(this.partialPath, ANYTHING);
   }
 }
 

@@ -36,6 +36,9 @@ export interface RoomRequest {
   readonly diskIsFull: boolean;
 }
 
+/** For what lies beside a file: its record, its journal, leases. */
+const OVERHEAD_BYTES = 1_024;
+
 interface SurveyedFile extends CachedFile {
   /** What of it is on the disk by now. */
   readonly presentBytes: number;
@@ -57,6 +60,7 @@ export async function reserveRoom(room: CacheRoom, request: RoomRequest, signal:
   // Who was to remove it has ended.
   await rm(room.trashFolder, { recursive: true, force: true });
 
+  const reservedBytes = request.sizeBytes + OVERHEAD_BYTES;
   let evicted = 0;
   let isFinal: boolean;
   do {
@@ -64,7 +68,7 @@ export async function reserveRoom(room: CacheRoom, request: RoomRequest, signal:
     const files = await survey(room, nowMs);
     const evictions = chooseEvictions(files, {
       key: request.key,
-      sizeBytes: request.sizeBytes,
+      sizeBytes: reservedBytes,
       maxBytes: room.maxBytes,
       missingBytes: evicted > 0 && request.diskIsFull ? 0 : await missingBytes(room, request, files),
     });
@@ -76,7 +80,7 @@ export async function reserveRoom(room: CacheRoom, request: RoomRequest, signal:
       else isFinal = false;
     }
   } while (!isFinal);
-  request.lease.tell({ reservedBytes: request.sizeBytes });
+  request.lease.tell({ reservedBytes });
   await request.lease.beatNow();
   if (evicted > 0) room.logger?.info({ files: evicted }, "files were removed from the node's cache to make room");
   return !lease.lost.aborted;
