@@ -4,6 +4,7 @@ import { autoscaler } from "./autoscaler.ts";
 import { configMap } from "./config-map.ts";
 import { deployment } from "./deployment.ts";
 import { disruptionBudget } from "./disruption-budget.ts";
+import { checkHostPath, type HostPathSettings } from "./model-cache.ts";
 import type { OwnedObject } from "./owned-object.ts";
 import type { PodSettings } from "./pod-template.ts";
 import { replicaRange } from "./replica-range.ts";
@@ -20,7 +21,8 @@ export interface DesiredObjects {
 }
 
 /** What should exist for an InferenceService. Depends on nothing but its arguments. Throws ConfigError. */
-export function desiredObjects(isvc: InferenceService, settings: PodSettings): DesiredObjects {
+export function desiredObjects(isvc: InferenceService, settings: PodSettings & HostPathSettings): DesiredObjects {
+  checkHostPath(isvc, settings);
   const config = configMap(isvc);
   const replicas = deployment(isvc, config.metadata.name, settings);
   const optional = [autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);

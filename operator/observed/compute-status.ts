@@ -9,6 +9,7 @@ import { compareReasons, type Reason } from "../api/reasons.ts";
 import { replicaRange } from "../desired/replica-range.ts";
 import { autoscalerTrouble } from "./autoscaler-trouble.ts";
 import type { DeploymentObject, Observation, ObservedReplica, PodObject } from "./observation.ts";
+import { describeLoading, loadingOf } from "./loading-progress.ts";
 import { isRolledOut } from "./rollout.ts";
 import { evictionOf, isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
 
@@ -44,6 +45,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
   const versions = activeVersions(observation.replicas);
   const failures = listFailures(observation, counts, now);
   const blemish = findBlemish(observation, counts, versions, now);
+  const loading = loadingOf(observation.replicas);
   const url = serviceUrl(name, namespace, clusterDomain);
   const activeVersion =
     versions.length === 0 && counts.ready > 0
@@ -57,6 +59,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
     address: { url },
     grpcAddress: `${new URL(url).hostname}:${GRPC_PORT}`,
     ...(activeVersion !== undefined && { activeVersion }),
+    ...(loading !== undefined && { loading }),
     replicas: counts.existing,
     readyReplicas: counts.ready,
     updatedReplicas: counts.updated,
@@ -218,7 +221,10 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
   const phases = replicas
     .filter(({ pod }) => !isReady(pod) && pod.metadata.labels?.[REVISION_LABEL] === revision)
     .map(({ state }) => state?.phase);
-  return no(slowest(phases) ?? "RollingOut", progress(counts));
+  const reason = slowest(phases) ?? "RollingOut";
+  const loading = reason === "FetchingModel" ? loadingOf(replicas) : undefined;
+  if (loading === undefined) return no(reason, progress(counts));
+  return no(reason, `${counts.ready} of ${counts.existing} replicas answer; ${describeLoading(loading)}`);
 }
 
 /** The reason that stands for the replica that has come least far. */

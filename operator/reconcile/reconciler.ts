@@ -4,6 +4,7 @@ import { ConfigError } from "../../common/runtime-config.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { Result } from "../controller/worker.ts";
 import { desiredObjects, type DesiredObjects } from "../desired/desired-objects.ts";
+import { HostPathRefusedError } from "../desired/model-cache.ts";
 import { ApiError, type Cluster } from "../kube/cluster.ts";
 import { controllerOf, referenceTo, type KubeObject } from "../kube/object.ts";
 import { isInactive } from "../observed/autoscaler-trouble.ts";
@@ -13,6 +14,7 @@ import { isReady } from "../observed/replica-failure.ts";
 import type { ReplicaObserver } from "../replicas/replica-observer.ts";
 import { eventsOf } from "./events.ts";
 import { planWrites, type Step } from "./plan.ts";
+import { ProgressPacer } from "./progress-pacer.ts";
 import type { World } from "./world.ts";
 
 export interface ReconcilerOptions {
@@ -57,6 +59,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** Names of events that were recorded, by uid of the InferenceService. */
   readonly #told = new Map<string, Set<string>>();
+  readonly #pacer = new ProgressPacer();
   /** Uids by key, to forget what is remembered when an InferenceService is gone. */
   readonly #uids = new Map<string, string>();
 
@@ -80,7 +83,7 @@ export class Reconciler {
     if (written.namespaceEnds) return {};
     const autoscaler = owned.find(isAutoscaler);
     const replicas = await this.#options.replicas.observe(pods, signal);
-    const status = computeStatus(
+    const computed = computeStatus(
       {
         isvc,
         deployment: written.deployment,
@@ -92,6 +95,7 @@ export class Reconciler {
       now(),
       config.LOCKSTEP_CLUSTER_DOMAIN,
     );
+    const status = this.#pacer.pace(isvc.metadata.uid ?? "", isvc.status, computed, now());
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
     if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
     if (written.trouble !== undefined) throw written.trouble;
@@ -113,7 +117,8 @@ export class Reconciler {
       return { desired, steps: planWrites(desired, owned, pods), violations: [] };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      return { steps: [], violations: [{ reason: "ConfigInvalid", message: error.message }] };
+      const reason = error instanceof HostPathRefusedError ? "HostPathRefused" : "ConfigInvalid";
+      return { steps: [], violations: [{ reason, message: error.message }] };
     }
   }
 
@@ -184,7 +189,10 @@ export class Reconciler {
   #remember(key: string, uid: string | undefined): void {
     const before = this.#uids.get(key);
     if (before === uid) return;
-    if (before !== undefined) this.#told.delete(before);
+    if (before !== undefined) {
+      this.#told.delete(before);
+      this.#pacer.forget(before);
+    }
     if (uid === undefined) this.#uids.delete(key);
     else this.#uids.set(key, uid);
   }
