@@ -138,6 +138,8 @@ async function fetchAndDescribe(
           LOCKSTEP_MAX_MODEL_BYTES: Number.MAX_SAFE_INTEGER,
           LOCKSTEP_STORAGE_DENY: [],
           LOCKSTEP_STORAGE_SECRET: "",
+          LOCKSTEP_CACHE_DIR: "",
+          LOCKSTEP_CACHE_MAX_BYTES: 1,
         },
       },
     );

@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 25;
+export const VALIDATION_RULE_COUNT = 28;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -96,6 +96,7 @@ export interface Predictor {
   /** Seconds that a request may take before it is answered with status 504. */
   readonly timeout: number;
   readonly resources?: ResourceRequirements;
+  readonly modelCache?: ModelCache;
   readonly service?: PredictorService;
   /** Environment variables of the replicas, such as AWS_ROLE_ARN. Names that start with LOCKSTEP_ are the operator's. */
   readonly env?: readonly EnvironmentVariable[];
@@ -381,6 +382,32 @@ export interface ScalingPolicy {
   readonly periodSeconds: number;
 }
 
+/**
+ * A folder that the replicas of a node share, so that each file of a model is fetched once. Exactly one of hostPath
+ * and persistentVolumeClaim. Not used for models in pvc:// and file://.
+ */
+export interface ModelCache {
+  readonly hostPath?: HostPath;
+  readonly persistentVolumeClaim?: ClaimReference;
+  /** The most that it may take; what was not used for longest is removed first. */
+  readonly maxSize: string | number;
+}
+
+/**
+ * A folder of the node. The operator must allow it, and so must the namespace's Pod Security: neither of the profiles
+ * restricted and baseline does.
+ */
+export interface HostPath {
+  /** Its absolute path. User 65532 must be able to write to it. */
+  readonly path: string;
+}
+
+/** A claim of this namespace. Replicas on several nodes need one of access mode ReadWriteMany. */
+export interface ClaimReference {
+  /** Name of the claim. */
+  readonly claimName: string;
+}
+
 /** The Service in front of the replicas. */
 export interface PredictorService {
   /** Who can reach it. */
@@ -451,6 +478,7 @@ export interface InferenceServiceStatus {
   /** The version that versionPolicy asks for; it becomes active when every replica is prepared. */
   readonly targetVersion?: number;
   readonly rollout?: RolloutStatus;
+  readonly loading?: StatusLoading;
   /** Replicas that exist. */
   readonly replicas?: number;
   /** Replicas that answer requests. */
@@ -490,6 +518,19 @@ export interface RolloutStatus {
   readonly total?: number;
   /** How long the last change let requests wait, in ms. */
   readonly lastSwitchHeldMs?: number;
+}
+
+/**
+ * The download under way: of the newest version that replicas are fetching, all these replicas together. Not set while
+ * none fetches.
+ */
+export interface StatusLoading {
+  /** The version. */
+  readonly version: number;
+  /** Bytes that have arrived. */
+  readonly bytesDone: number;
+  /** Bytes to fetch; not set where a storage does not tell. */
+  readonly bytesTotal?: number;
 }
 
 /** One of status.failures. */

@@ -24,6 +24,14 @@ export const OPERATOR_VARIABLES = {
     "How long, in ms, a replica that is told to stop keeps accepting requests, so that load balancers can take it out.",
     { min: 0, max: 300_000 },
   ),
+  LOCKSTEP_ALLOW_HOST_PATH_CACHE: flag(
+    false,
+    "Whether InferenceServices may have a folder of the node as predictor.modelCache.hostPath.",
+  ),
+  LOCKSTEP_HOST_PATH_CACHE_PREFIXES: list(
+    "/var/cache/lockstep",
+    "Folders of nodes that predictor.modelCache.hostPath may name, with all that is in them.",
+  ),
   LOCKSTEP_WATCH_NAMESPACES: list("", "Namespaces to watch; none means all."),
   LOCKSTEP_CLUSTER_DOMAIN: text("cluster.local", "The DNS domain of the cluster, for status.url."),
   LOCKSTEP_LEADER_ELECTION: flag(

@@ -43,6 +43,15 @@ export const RUNTIME_VARIABLES = {
   ),
   LOCKSTEP_MODEL_DIR: text("/var/lib/lockstep/models", "Folder for fetched models."),
   LOCKSTEP_PVC_ROOT: text("/mnt/pvc", "Folder in which the claims of pvc:// are mounted, each under its name."),
+  LOCKSTEP_CACHE_DIR: text(
+    "",
+    "Folder that the replicas of a node share, so that each file of a model is fetched once; empty for none. Whoever can write to it must be trusted as far as docs/models.md says.",
+  ),
+  LOCKSTEP_CACHE_MAX_BYTES: integer(
+    10 * 1024 ** 3,
+    "The most that LOCKSTEP_CACHE_DIR may take, in bytes; what was not used for longest is removed first.",
+    { min: 1, max: Number.MAX_SAFE_INTEGER },
+  ),
   LOCKSTEP_INTRA_OP_THREADS: integer(
     0,
     "Threads that one run of a model uses; 0 means as many as the CPU limit allows.",

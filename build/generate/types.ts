@@ -31,6 +31,9 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   "spec.predictor.scaling.behavior": "ScalingBehavior",
   "spec.predictor.scaling.behavior.scaleUp": "ScalingRules",
   "spec.predictor.scaling.behavior.scaleUp.policies[]": "ScalingPolicy",
+  "spec.predictor.modelCache": "ModelCache",
+  "spec.predictor.modelCache.hostPath": "HostPath",
+  "spec.predictor.modelCache.persistentVolumeClaim": "ClaimReference",
   "spec.predictor.service": "PredictorService",
   "spec.predictor.env[]": "EnvironmentVariable",
   "spec.predictor.tolerations[]": "Toleration",
@@ -39,6 +42,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   status: "InferenceServiceStatus",
   "status.address": "Address",
   "status.rollout": "RolloutStatus",
+  "status.loading": "StatusLoading",
   "status.failures[]": "StatusFailure",
   "status.conditions[]": "Condition",
 };

@@ -14,6 +14,12 @@ export const OPERATOR_FAILURES = {
     remedy:
       "The message is the API server's: correct the field that it names, or the operator's RBAC if it says forbidden.",
   },
+  HostPathRefused: {
+    meaning:
+      "predictor.modelCache.hostPath names a folder of the node that the operator does not allow, or it allows none.",
+    remedy:
+      "Use modelCache.persistentVolumeClaim, or have the operator installed with runtime.modelCache.allowHostPath: true and the folder in hostPathPrefixes.",
+  },
   ReplicasRefused: {
     meaning: "The namespace does not admit the replicas' pods: a quota, a limit range, Pod Security or a webhook.",
     remedy: "The message names the rule: adjust predictor.resources, or the rule.",

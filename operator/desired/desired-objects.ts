@@ -5,6 +5,7 @@ import { configMap, operatorKeyMap } from "./config-map.ts";
 import { deployment } from "./deployment.ts";
 import { disruptionBudget } from "./disruption-budget.ts";
 import { networkPolicy } from "./network-policy.ts";
+import { checkHostPath, type HostPathSettings } from "./model-cache.ts";
 import type { OwnedObject } from "./owned-object.ts";
 import type { PodSettings } from "./pod-template.ts";
 import { replicaRange } from "./replica-range.ts";
@@ -31,9 +32,10 @@ export interface OperatorIdentity {
 /** What should exist for an InferenceService. Depends on nothing but its arguments. Throws ConfigError. */
 export function desiredObjects(
   isvc: InferenceService,
-  settings: PodSettings,
+  settings: PodSettings & HostPathSettings,
   { publicKeyPem, namespace }: OperatorIdentity,
 ): DesiredObjects {
+  checkHostPath(isvc, settings);
   const config = configMap(isvc);
   const replicas = deployment(isvc, config.metadata.name, settings);
   const policy = namespace === undefined ? undefined : networkPolicy(isvc, namespace);

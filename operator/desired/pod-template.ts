@@ -15,6 +15,7 @@ import type { OperatorConfig } from "../config.ts";
 import { operatorKeyName } from "../api/names.ts";
 import { CONFIG_FILE, OPERATOR_KEY_FILE } from "./config-map.ts";
 import { contentHash } from "./content-hash.ts";
+import { modelCacheParts } from "./model-cache.ts";
 import { sourceOf } from "./source.ts";
 
 /** What of the operator's configuration shapes a pod. A change of it replaces all pods. */
@@ -63,11 +64,12 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
   const { predictor } = isvc.spec;
   const model = modelSpecOf(predictor);
   const { volumes, volumeMounts } = storageVolumes(model);
+  const cache = modelCacheParts(isvc, USER_ID);
   const container: V1Container = {
     name: RUNTIME_CONTAINER,
     image: settings.LOCKSTEP_RUNTIME_IMAGE,
     imagePullPolicy: settings.LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY,
-    env: environment(predictor, model, settings),
+    env: environment(predictor, model, settings, cache.variables),
     ports: [
       { name: "http", containerPort: HTTP_PORT, protocol: "TCP" },
       { name: "grpc", containerPort: GRPC_PORT, protocol: "TCP" },
@@ -98,6 +100,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
       { name: "models", mountPath: MODEL_FOLDER },
       { name: "tmp", mountPath: "/tmp" },
       ...volumeMounts,
+      ...cache.volumeMounts,
     ],
   };
   return {
@@ -110,6 +113,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
       runAsUser: USER_ID,
       runAsGroup: USER_ID,
       seccompProfile: { type: "RuntimeDefault" },
+      ...cache.securityContext,
     },
     terminationGracePeriodSeconds: predictor.terminationGracePeriodSeconds ?? predictor.timeout + GRACE_SECONDS,
     volumes: [
@@ -118,6 +122,7 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
       { name: "models", emptyDir: {} },
       { name: "tmp", emptyDir: {} },
       ...volumes,
+      ...cache.volumes,
     ],
     ...scheduling(isvc),
   };
@@ -138,7 +143,7 @@ function containerResources(predictor: Predictor): NonNullable<V1Container["reso
   return { requests, ...(Object.keys(limits).length > 0 && { limits }) };
 }
 
-function environment(predictor: Predictor, model: Model, settings: PodSettings): V1EnvVar[] {
+function environment(predictor: Predictor, model: Model, settings: PodSettings, more: readonly V1EnvVar[]): V1EnvVar[] {
   const hasCpuLimit = containerResources(predictor).limits?.["cpu"] !== undefined;
   const variables: V1EnvVar[] = [
     { name: "LOCKSTEP_CONFIG", value: `${CONFIG_FOLDER}/${CONFIG_FILE}` },
@@ -158,6 +163,7 @@ function environment(predictor: Predictor, model: Model, settings: PodSettings):
         },
       },
     },
+    ...more,
   ];
   const secret = model.storage?.secretRef?.name;
   if (secret !== undefined) {

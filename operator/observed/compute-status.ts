@@ -9,6 +9,7 @@ import { compareReasons, type Reason } from "../api/reasons.ts";
 import { replicaRange } from "../desired/replica-range.ts";
 import { autoscalerTrouble } from "./autoscaler-trouble.ts";
 import type { DeploymentObject, Observation, ObservedReplica, PodObject } from "./observation.ts";
+import { describeLoading, loadingOf } from "./loading-progress.ts";
 import { isRolledOut } from "./rollout.ts";
 import { evictionOf, isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
 
@@ -44,6 +45,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
   const versions = activeVersions(observation.replicas);
   const failures = listFailures(observation, counts, now);
   const blemish = findBlemish(observation, counts, versions, now);
+  const loading = loadingOf(observation.replicas);
   const url = serviceUrl(name, namespace, clusterDomain);
   return {
     observedGeneration: generation,
@@ -51,6 +53,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
     address: { url },
     grpcAddress: `${new URL(url).hostname}:${GRPC_PORT}`,
     ...versionsOf(observation),
+    ...(loading !== undefined && { loading }),
     replicas: counts.existing,
     readyReplicas: counts.ready,
     updatedReplicas: counts.updated,
@@ -230,7 +233,10 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
     .filter(({ pod }) => !isReady(pod) && pod.metadata.labels?.[REVISION_LABEL] === revision)
     .map(({ state }) => state?.phase);
   const reason = slowest(phases) ?? (isSettledOn(rollout) ? "RollingOut" : "SwitchingVersion");
-  return no(reason, reason === "SwitchingVersion" ? switching(rollout) : progress(counts));
+  if (reason === "SwitchingVersion") return no(reason, switching(rollout));
+  const loading = reason === "FetchingModel" ? loadingOf(replicas) : undefined;
+  if (loading === undefined) return no(reason, progress(counts));
+  return no(reason, `${counts.ready} of ${counts.existing} replicas answer; ${describeLoading(loading)}`);
 }
 
 /** Whether the versions are those that the spec asks for, as far as is known. */

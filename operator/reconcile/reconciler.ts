@@ -4,6 +4,7 @@ import { ConfigError } from "../../common/runtime-config.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { Result } from "../controller/worker.ts";
 import { desiredObjects, type DesiredObjects, type OperatorIdentity } from "../desired/desired-objects.ts";
+import { HostPathRefusedError } from "../desired/model-cache.ts";
 import { ApiError, type Cluster } from "../kube/cluster.ts";
 import { controllerOf, referenceTo, type KubeObject } from "../kube/object.ts";
 import { isInactive } from "../observed/autoscaler-trouble.ts";
@@ -15,6 +16,7 @@ import type { RolloutView } from "../rollout/rollout-view.ts";
 import { eventsOf } from "./events.ts";
 import { planWrites, type Step } from "./plan.ts";
 import type { RolloutDriver } from "./rollout-driver.ts";
+import { ProgressPacer } from "./progress-pacer.ts";
 import type { World } from "./world.ts";
 
 export interface ReconcilerOptions {
@@ -61,6 +63,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   /** Names of events that were recorded, by uid of the InferenceService. */
   readonly #told = new Map<string, Set<string>>();
+  readonly #pacer = new ProgressPacer();
   /** Uids by key, to forget what is remembered when an InferenceService is gone. */
   readonly #uids = new Map<string, string>();
 
@@ -85,7 +88,7 @@ export class Reconciler {
     const autoscaler = owned.find(isAutoscaler);
     const rollout = await this.#advance(isvc, pods, plan.desired, signal);
     const replicas = this.#options.replicas.observe(pods);
-    const status = computeStatus(
+    const computed = computeStatus(
       {
         isvc,
         deployment: written.deployment,
@@ -98,6 +101,7 @@ export class Reconciler {
       now(),
       config.LOCKSTEP_CLUSTER_DOMAIN,
     );
+    const status = this.#pacer.pace(isvc.metadata.uid ?? "", isvc.status, computed, now());
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
     if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
     const trouble = written.trouble ?? rollout.trouble;
@@ -143,7 +147,8 @@ export class Reconciler {
       return { desired, steps: planWrites(desired, owned, pods), violations: [] };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      return { steps: [], violations: [{ reason: "ConfigInvalid", message: error.message }] };
+      const reason = error instanceof HostPathRefusedError ? "HostPathRefused" : "ConfigInvalid";
+      return { steps: [], violations: [{ reason, message: error.message }] };
     }
   }
 
@@ -217,6 +222,7 @@ export class Reconciler {
     if (before !== undefined) {
       this.#told.delete(before);
       this.#options.rollouts.forget(before);
+      this.#pacer.forget(before);
     }
     if (uid === undefined) this.#uids.delete(key);
     else this.#uids.set(key, uid);

@@ -1,9 +1,13 @@
+import { rename } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { FetchedVersion, ReportProgress } from "../core/repository.ts";
 import { downloadFile, tooLargeFailure, type DownloadState, type DownloadedFile } from "./file-download.ts";
+import { cacheKey } from "./cache/cache-key.ts";
+import type { CacheRequest, DownloadTarget, NodeCache } from "./cache/node-cache.ts";
 import type { DownloadPolicy } from "./download-policy.ts";
 import { findFetched, localFilesOf, MODEL_FILE, type FetchedVersions, type LocalFile } from "./fetched-version.ts";
 import type { Journal, PartialFileState, VersionRecord } from "./journal.ts";
-import { freeBytes, localDiskFailure, sha256OfFile } from "./local-disk.ts";
+import { freeBytes, localDiskFailure, makePrivateFolder, sha256OfFile } from "./local-disk.ts";
 import type { PartialVersion } from "./model-directory.ts";
 import type { ObjectStore } from "./object-store.ts";
 import { throttleProgress } from "./progress.ts";
@@ -25,6 +29,8 @@ export interface FetchContext extends FetchedVersions {
   /** The file that the version must be, as in {@link FetchedVersion}; undefined if any will do. */
   readonly digest: string | undefined;
   readonly policy: DownloadPolicy;
+  /** What the replicas of this node share, and which storage its files are from: storageUri and endpoint. */
+  readonly cache?: { readonly files: NodeCache; readonly place: readonly (string | undefined)[] };
   readonly onStep?: (step: FetchStep) => void;
 }
 
@@ -142,8 +148,7 @@ class VersionFetch {
         });
       });
       doneBytes += fetched.sizeBytes;
-      this.#checkManifest(file, fetched);
-      if (name === MODEL_FILE) this.#checkDigest(fetched);
+      this.#check(file, name, fetched);
       const { sizeBytes, sha256, state } = fetched;
       records.push({ name, sizeBytes, sha256, ...(state.etag !== undefined && { etag: state.etag }) });
     }
@@ -164,9 +169,7 @@ class VersionFetch {
   #takeUp(files: readonly LocalFile[]): void {
     for (const state of this.#partial.journal?.files ?? []) {
       const file = files.find(({ name }) => name === state.name)?.file;
-      const sameEtag = file !== undefined && (file.etag === undefined || file.etag === state.etag);
-      const sameSize = file?.sizeBytes === undefined || file.sizeBytes === state.sizeBytes;
-      if (sameEtag && sameSize) this.#files.set(state.name, state);
+      if (file !== undefined && isOfState(state, file)) this.#files.set(state.name, state);
     }
   }
 
@@ -201,24 +204,63 @@ class VersionFetch {
       if (actual === known.sha256) return { sizeBytes: known.sizeBytes, sha256: actual, state, resumed: true };
     }
     const fromStart = { etag: file.etag, sizeBytes: file.sizeBytes, checksums: [], durableBytes: 0 };
-    const fetched = await downloadFile(
-      {
-        store,
-        key: this.#source.key(file.name),
-        path: this.#partial.path(name),
-        start: known === undefined || known.sha256 !== undefined ? fromStart : stateOf(known),
-        maxBytes: maxBytes - bytesBefore,
-        policy,
-        onProgress,
-        onCheckpoint: (state) => this.#record(name, state, undefined),
-        onBroken: (failure, bytesDone) =>
-          logger?.warn({ failure: failure.message, bytesDone }, "the download broke and will be resumed"),
-      },
-      signal,
-    );
+    const download = (target: DownloadTarget, inner: AbortSignal): Promise<DownloadedFile> =>
+      downloadFile(
+        {
+          ...target,
+          store,
+          key: this.#source.key(file.name),
+          start: target.start !== undefined && isOfState(target.start, file) ? target.start : fromStart,
+          maxBytes: maxBytes - bytesBefore,
+          policy,
+          onBroken: (failure, bytesDone) =>
+            logger?.warn({ failure: failure.message, bytesDone }, "the download broke and will be resumed"),
+        },
+        inner,
+      );
+    const direct: DownloadTarget = {
+      path: this.#partial.path(name),
+      start: known === undefined || known.sha256 !== undefined ? undefined : stateOf(known),
+      onProgress,
+      onCheckpoint: (state) => this.#record(name, state, undefined),
+    };
+    const fetched =
+      (await this.#fetchByCache(file, name, { download, onProgress }, signal)) ?? (await download(direct, signal));
     await this.#record(name, fetched.state, fetched.sha256);
     onStep?.("received");
     return fetched;
+  }
+
+  /** A copy of what the replicas of this node share; undefined if it has to be fetched without. */
+  async #fetchByCache(
+    file: VersionFile,
+    name: string,
+    by: Pick<CacheRequest, "download" | "onProgress">,
+    signal: AbortSignal,
+  ): Promise<DownloadedFile | undefined> {
+    const { cache, store, expectedSha256 } = this.#context;
+    const { etag, sizeBytes } = file;
+    if (cache === undefined || sizeBytes === undefined) return undefined;
+    const sourceKey = this.#source.key(file.name);
+    const sha256 = file.sha256 ?? (name === MODEL_FILE ? expectedSha256 : undefined) ?? file.announcedSha256;
+    const key = cacheKey({ sha256, place: [...cache.place, sourceKey], etag, sizeBytes });
+    if (key === undefined) return undefined;
+    const check = (fetched: DownloadedFile): void => this.#check(file, name, fetched);
+    const path = this.#partial.sparePath;
+    const place = store.describe(sourceKey);
+    const obtained = await cache.files.obtain({ ...by, key, sizeBytes, sha256, path, place, check }, signal);
+    if (obtained === undefined) return undefined;
+    const target = this.#partial.path(name);
+    await makePrivateFolder(dirname(target));
+    await rename(path, target);
+    const state = { etag, sizeBytes, checksums: [], durableBytes: sizeBytes };
+    // Somebody else may have brought it.
+    return { ...obtained, state, resumed: true };
+  }
+
+  #check(file: VersionFile, name: string, fetched: DownloadedFile): void {
+    this.#checkManifest(file, fetched);
+    if (name === MODEL_FILE) this.#checkDigest(fetched);
   }
 
   #checkManifest({ name, sha256: expected }: VersionFile, { sha256, resumed }: DownloadedFile): void {
@@ -257,6 +299,12 @@ class VersionFetch {
     const journal: Journal = { formatVersion: 1, files: [...this.#files.values()] };
     await this.#partial.writeJournal(journal);
   }
+}
+
+/** Whether what an earlier process brought is of the file as it is now. */
+function isOfState(state: Pick<PartialFileState, "etag" | "sizeBytes"> | DownloadState, file: VersionFile): boolean {
+  const sameEtag = file.etag === undefined || file.etag === state.etag;
+  return sameEtag && (file.sizeBytes === undefined || file.sizeBytes === state.sizeBytes);
 }
 
 function stateOf({ etag, sizeBytes, checksums, durableBytes }: PartialFileState): DownloadState {

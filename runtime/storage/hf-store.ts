@@ -140,7 +140,8 @@ export function createHfStore(options: HfStoreOptions): ObjectStore {
         if (answer.status !== 200) throw await failure(folder, answer);
         for (const { isFile, path, sizeBytes, etag } of await readEntries(answer, commit, signal)) {
           const name = path.slice(prefix.length);
-          if (isFile) entries.push({ kind: "file", name, sizeBytes, etag });
+          const [digest] = checksumsOf(etag);
+          if (isFile) entries.push({ kind: "file", name, sizeBytes, etag, ...(digest && { sha256: digest.hex }) });
           else if (!recursive) entries.push({ kind: "folder", name });
         }
         refuseLongListing(entries.length, describe(folder));

@@ -16,6 +16,8 @@ const STALE_MS = 60 * 60 * 1000;
 export interface PartialVersion {
   /** Absolute path of a file of the version. */
   path(name: string): string;
+  /** Absolute path of a file beside them, for one that may not be whole. */
+  readonly sparePath: string;
   /** What was there when it was claimed. */
   readonly journal: Journal | undefined;
   /** Removes all files but these. */
@@ -102,6 +104,7 @@ export function openModelDirectory(root: string): ModelDirectory {
       await makePrivateFolder(join(folder, "files"));
       return {
         path: (name) => join(folder, "files", name),
+        sparePath: join(folder, "spare"),
         journal,
         keepOnly: async (names) => {
           const files = join(folder, "files");
@@ -114,6 +117,7 @@ export function openModelDirectory(root: string): ModelDirectory {
         publish: async (record) => {
           await replaceFile(join(folder, "version.json"), JSON.stringify(record), true);
           await rm(journalPath, { force: true });
+          await rm(join(folder, "spare"), { force: true });
           await syncTree(folder, record);
           if (!(await tryRename(folder, versionFolder(version)))) return await remove(folder);
           await syncFolder(versionsFolder);

@@ -5,6 +5,8 @@ import type { Logger } from "../../common/logger.ts";
 import type { ModelConfig } from "../../common/runtime-config.ts";
 import type { RuntimeProcessConfig } from "../config.ts";
 import type { FetchedVersion, ModelRepository, ReportProgress } from "../core/repository.ts";
+import type { CachePolicy } from "./cache/cache-policy.ts";
+import { openNodeCache } from "./cache/node-cache.ts";
 import { findComplete } from "./fetched-version.ts";
 import { fetchVersion, type FetchContext, type FetchStep } from "./fetcher.ts";
 import { DEFAULT_DOWNLOAD_POLICY, type DownloadPolicy } from "./download-policy.ts";
@@ -29,6 +31,8 @@ export interface ModelRepositoryOptions {
     | "LOCKSTEP_MAX_MODEL_BYTES"
     | "LOCKSTEP_STORAGE_DENY"
     | "LOCKSTEP_STORAGE_SECRET"
+    | "LOCKSTEP_CACHE_DIR"
+    | "LOCKSTEP_CACHE_MAX_BYTES"
   >;
   /** Default: nothing is logged. */
   readonly logger?: Logger;
@@ -39,6 +43,7 @@ export interface ModelRepositoryOptions {
     readonly retry?: Partial<RetryPolicy>;
     readonly download?: Partial<DownloadPolicy>;
     readonly http?: Partial<HttpTimeouts>;
+    readonly cache?: Partial<CachePolicy>;
   };
   /** Default: the system's resolver. */
   readonly resolveHost?: ResolveHost;
@@ -82,6 +87,17 @@ export function createModelRepository(
     metadataHttp,
   });
   const isRemote = !/^(pvc|file):/.test(config.storageUri);
+  // What is on this machine already would only be copied once more.
+  const cacheFolder = isRemote ? process_.LOCKSTEP_CACHE_DIR : "";
+  const cache =
+    cacheFolder === ""
+      ? undefined
+      : openNodeCache({
+          folder: resolvePath(cacheFolder),
+          maxBytes: process_.LOCKSTEP_CACHE_MAX_BYTES,
+          logger,
+          ...(limits.cache !== undefined && { policy: limits.cache }),
+        });
   const verify = { expectedSha256: config.storage.verify.sha256, ...publicKeyOf(config) };
   /** As it was listed last. */
   let layout: RepositoryLayout | undefined;
@@ -114,6 +130,7 @@ export function createModelRepository(
       digest,
       policy: { ...DEFAULT_DOWNLOAD_POLICY, ...limits.download },
       logger,
+      ...(cache !== undefined && { cache: { files: cache, place } }),
       ...(options.onStep === undefined ? {} : { onStep: options.onStep }),
     };
     return await fetchVersion(versionSource(opened, known, version, { retry, ...verify }), context, report, signal);

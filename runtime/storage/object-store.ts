@@ -9,6 +9,8 @@ export type StoredEntry =
       readonly sizeBytes: number;
       /** Changes when the content does. */
       readonly etag: string | undefined;
+      /** In hexadecimal, where a listing tells it. */
+      readonly sha256?: string;
     }
   | { readonly kind: "folder"; readonly name: string }
   /** A link that leads out, a device: `problem` completes "NAME is ...". Must not be read. */

@@ -73,7 +73,9 @@ export function listArtifact(files: readonly OciFile[], folder: string, recursiv
   for (const { name: key, sizeBytes, digest } of files.filter(({ name }) => name.startsWith(prefix))) {
     const name = key.slice(prefix.length);
     const slash = recursive ? -1 : name.indexOf("/");
-    if (slash === -1) entries.push({ kind: "file", name, sizeBytes, etag: `"${digest}"` });
+    const { algorithm, hex } = checksumOf(digest);
+    const known = algorithm === "sha256" ? { sha256: hex } : {};
+    if (slash === -1) entries.push({ kind: "file", name, sizeBytes, etag: `"${digest}"`, ...known });
     else folders.add(name.slice(0, slash));
   }
   return [...entries, ...[...folders].map((name) => ({ kind: "folder", name }) as const)];

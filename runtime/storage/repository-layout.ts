@@ -90,7 +90,10 @@ export function versionSource(
       const info = await withRetries((inner) => store.head(key, inner), retry, store.describe(key), signal);
       if (info === undefined) throw versionNotFound([version], []);
       // A weak state cannot be asked for again, so nothing is pinned before the first byte.
-      return { model: { name: "", sizeBytes: info.sizeBytes, etag: info.etag }, companions: [] };
+      const { sizeBytes, etag, checksums } = info;
+      const announced = checksums.find(({ algorithm }) => algorithm === "sha256");
+      const digest = announced && { announcedSha256: announced.hex };
+      return { model: { name: "", sizeBytes, etag, ...digest }, companions: [] };
     };
     return { version, key: () => key, plan };
   }

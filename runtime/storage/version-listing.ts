@@ -13,6 +13,8 @@ export interface VersionFile {
   readonly etag: string | undefined;
   /** What it must have, in hexadecimal, where the version has a manifest. */
   readonly sha256?: string;
+  /** What the storage says it has, in hexadecimal, where it tells that beforehand. */
+  readonly announcedSha256?: string;
 }
 
 /** What a version consists of. */
@@ -134,7 +136,10 @@ function isModelName(name: string): boolean {
 }
 
 function safeFile(entry: StoredEntry, place: string): VersionFile {
-  if (entry.kind === "file") return { name: entry.name, sizeBytes: entry.sizeBytes, etag: entry.etag };
+  if (entry.kind === "file") {
+    const { name, sizeBytes, etag, sha256 } = entry;
+    return { name, sizeBytes, etag, ...(sha256 !== undefined && { announcedSha256: sha256 }) };
+  }
   const problem = entry.kind === "unsafe" ? entry.problem : "a folder";
   throw new StorageFailure("UnsafeModelFile", `${place}/${entry.name} is ${problem}`);
 }

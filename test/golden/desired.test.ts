@@ -12,7 +12,10 @@ import { desiredObjects } from "../../operator/desired/desired-objects.ts";
  * `UPDATE_GOLDEN=1 npm run test:unit` writes the expectations anew.
  */
 const FOLDER = path.join(import.meta.dirname, "desired");
-const CONFIG = readOperatorConfig({ LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:0.1.0" });
+const CONFIG = readOperatorConfig({
+  LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:0.1.0",
+  LOCKSTEP_ALLOW_HOST_PATH_CACHE: "true",
+});
 
 const OPERATOR = { publicKeyPem: "-----BEGIN PUBLIC KEY-----\n", namespace: "lockstep-system" };
 

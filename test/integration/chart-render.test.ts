@@ -136,6 +136,8 @@ describe("the operator's environment", () => {
       LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY: "Never",
       LOCKSTEP_RUNTIME_LOG_LEVEL: "debug",
       LOCKSTEP_RUNTIME_DRAIN_DELAY_MS: 20_000,
+      LOCKSTEP_ALLOW_HOST_PATH_CACHE: true,
+      LOCKSTEP_HOST_PATH_CACHE_PREFIXES: ["/var/cache/lockstep", "/mnt/models"],
       LOCKSTEP_CLUSTER_DOMAIN: "k8s.example.com",
       LOCKSTEP_CONCURRENT_RECONCILES: 8,
       LOCKSTEP_NETWORK_POLICY: false,

@@ -39,6 +39,14 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
   ["an escaped blank", { predictor: onnx("s3://models/a%20b") }],
   ["letters beyond ASCII", { predictor: onnx("s3://models/données/模型") }],
   ["stopped", { stop: true, predictor: predictor() }],
+  [
+    "a cache in a claim",
+    { predictor: predictor({}, { modelCache: { persistentVolumeClaim: { claimName: "cache" } } }) },
+  ],
+  [
+    "a cache in a folder of the node",
+    { predictor: predictor({}, { modelCache: { hostPath: { path: "/var/cache/lockstep/a.b" }, maxSize: "1.5Ti" } }) },
+  ],
   ["a model's name with capitals and dots", { predictor: predictor({ name: "ResNet-50_v2.onnx" }) }],
   [
     "an S3-compatible server",
@@ -400,6 +408,42 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     "seventeen versions",
     { predictor: predictor({ versionPolicy: { specific: { versions: Array.from({ length: 17 }, (_, i) => i) } } }) },
     refused("predictor.model.versionPolicy.specific.versions", "must have at most 16"),
+  ],
+  [
+    "a cache nowhere",
+    { predictor: predictor({}, { modelCache: {} }) },
+    refused("predictor.modelCache", "set exactly one of modelCache.hostPath and modelCache.persistentVolumeClaim"),
+  ],
+  [
+    "a cache in two places",
+    {
+      predictor: predictor(
+        {},
+        { modelCache: { hostPath: { path: "/a" }, persistentVolumeClaim: { claimName: "cache" } } },
+      ),
+    },
+    refused("predictor.modelCache", "set exactly one of modelCache.hostPath and modelCache.persistentVolumeClaim"),
+  ],
+  ...["", "cache", "/", "/a/", "/a//b", "/a/../etc", "/a/.", "/..", "/a\n"].map(
+    (path) =>
+      [
+        `a cache in ${JSON.stringify(path)}`,
+        { predictor: predictor({}, { modelCache: { hostPath: { path } } }) },
+        refused("predictor.modelCache.hostPath.path", "must be an absolute path"),
+      ] as const,
+  ),
+  ...["0", "1M", "500m"].map(
+    (maxSize) =>
+      [
+        `a cache of ${maxSize}`,
+        { predictor: predictor({}, { modelCache: { persistentVolumeClaim: { claimName: "cache" }, maxSize } }) },
+        refused("predictor.modelCache.maxSize", "modelCache.maxSize must be at least 1Mi"),
+      ] as const,
+  ),
+  [
+    "a cache of a size that is none",
+    { predictor: predictor({}, { modelCache: { persistentVolumeClaim: { claimName: "cache" }, maxSize: "much" } }) },
+    refused("predictor.modelCache.maxSize", "should match"),
   ],
   [
     "no replica",

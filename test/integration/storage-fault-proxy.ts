@@ -36,6 +36,8 @@ export interface FaultProxy extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly endpoint: string;
   readonly requests: SeenRequest[];
+  /** Of all answers' bodies, as far as they were passed on. */
+  bytesSent: number;
   /** Decides for each request; undefined lets it pass. */
   decide: (request: SeenRequest) => ProxyFault | undefined;
 }
@@ -48,7 +50,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     requests.push(seen);
     const fault = proxy.decide(seen) ?? {};
     if (fault.silent === true) return;
-    if (fault.status === undefined) forward(target, request, response, fault);
+    const onSent = (bytes: number): void => void (proxy.bytesSent += bytes);
+    if (fault.status === undefined) forward(target, request, response, { ...fault, onSent });
     else response.writeHead(fault.status, { "content-length": 0, ...fault.headers }).end();
   });
   server.listen(0, "127.0.0.1");
@@ -58,6 +61,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const proxy: FaultProxy = {
     endpoint: `http://127.0.0.1:${address.port}`,
     requests,
+    bytesSent: 0,
     decide: () => undefined,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
@@ -68,7 +72,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   return proxy;
 }
 
-function forward(target: string, incoming: IncomingMessage, response: ServerResponse, fault: ProxyFault): void {
+interface CountedFault extends ProxyFault {
+  readonly onSent: (bytes: number) => void;
+}
+
+function forward(target: string, incoming: IncomingMessage, response: ServerResponse, fault: CountedFault): void {
   const { headers } = incoming;
   const outgoing = httpRequest(new URL(incoming.url ?? "/", target), { method: incoming.method ?? "GET", headers });
   outgoing.on("error", () => response.destroy());
@@ -85,7 +93,7 @@ function forward(target: string, incoming: IncomingMessage, response: ServerResp
   incoming.pipe(outgoing);
 }
 
-async function pass(answer: IncomingMessage, response: ServerResponse, fault: ProxyFault): Promise<void> {
+async function pass(answer: IncomingMessage, response: ServerResponse, fault: CountedFault): Promise<void> {
   const limit = fault.cutAfter ?? fault.stallAfter ?? Infinity;
   let sent = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
@@ -93,6 +101,7 @@ async function pass(answer: IncomingMessage, response: ServerResponse, fault: Pr
     if (fault.damage === true && sent === 0 && part.length > 0) part[0] = (part[0] ?? 0) ^ 1;
     await (fault.dripMs === undefined ? write(response, part) : drip(response, part, fault.dripMs));
     sent += part.length;
+    fault.onSent(part.length);
     if (sent < limit) continue;
     await fault.meanwhile?.();
     if (fault.cutAfter !== undefined) response.destroy();

@@ -28,6 +28,9 @@ export interface TestRepositoryOptions extends Omit<ModelRepositoryOptions, "con
   readonly deny?: readonly string[];
   /** LOCKSTEP_STORAGE_SECRET. */
   readonly secretName?: string;
+  /** Default: no cache. */
+  readonly cacheDir?: string;
+  readonly cacheMaxBytes?: number;
 }
 
 export const signal: AbortSignal = new AbortController().signal;
@@ -40,7 +43,7 @@ export const QUICK: NonNullable<ModelRepositoryOptions["limits"]> = {
 
 /** Opens a repository as a replica would. */
 export function openRepository(storageUri: string, options: TestRepositoryOptions = {}): TestRepository {
-  const { storage, versionPolicy, pvcRoot, maxBytes, deny, secretName, ...rest } = options;
+  const { storage, versionPolicy, pvcRoot, maxBytes, deny, secretName, cacheDir, cacheMaxBytes, ...rest } = options;
   const modelDir = options.modelDir ?? mkdtempSync(join(tmpdir(), "lockstep-models-"));
   const repository = createModelRepository(
     {
@@ -58,6 +61,8 @@ export function openRepository(storageUri: string, options: TestRepositoryOption
         LOCKSTEP_MAX_MODEL_BYTES: maxBytes ?? 2 ** 30,
         LOCKSTEP_STORAGE_DENY: deny ?? [],
         LOCKSTEP_STORAGE_SECRET: secretName ?? "",
+        LOCKSTEP_CACHE_DIR: cacheDir ?? "",
+        LOCKSTEP_CACHE_MAX_BYTES: cacheMaxBytes ?? 2 ** 30,
       },
     },
   );
