@@ -22,6 +22,7 @@ describe("a fetch", () => {
     const fetched = await fetchVersion(store.source(), contextIn(folder, store), (p) => progress.push(p), signal);
     expect(fetched).toEqual({
       version: 1,
+      modelSizeBytes: 100,
       modelFile: join(folder, "digits/versions/1/files/model.onnx"),
       digest: sha256(store.content("digits.onnx")),
       sizeBytes: 150,
