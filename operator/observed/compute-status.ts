@@ -233,10 +233,15 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
     .filter(({ pod }) => !isReady(pod) && pod.metadata.labels?.[REVISION_LABEL] === revision)
     .map(({ state }) => state?.phase);
   const reason = slowest(phases) ?? (isSettledOn(rollout) ? "RollingOut" : "SwitchingVersion");
-  if (reason === "SwitchingVersion") return no(reason, switching(rollout));
+  return no(reason, onTheWay(reason, observation, counts));
+}
+
+/** How far the replicas are. */
+function onTheWay(reason: Reason, { rollout, replicas }: Observation, counts: ReplicaCounts): string {
+  if (reason === "SwitchingVersion") return switching(rollout);
   const loading = reason === "FetchingModel" ? loadingOf(replicas) : undefined;
-  if (loading === undefined) return no(reason, progress(counts));
-  return no(reason, `${counts.ready} of ${counts.existing} replicas answer; ${describeLoading(loading)}`);
+  if (loading === undefined) return progress(counts);
+  return `${counts.ready} of ${counts.existing} replicas answer; ${describeLoading(loading)}`;
 }
 
 /** Whether the versions are those that the spec asks for, as far as is known. */

@@ -26,7 +26,6 @@ describe("a fetch", () => {
       modelFile: join(folder, "digits/versions/1/files/model.onnx"),
       digest: sha256(store.content("digits.onnx")),
       sizeBytes: 150,
-      modelSizeBytes: 100,
     });
     expect(await readFile(fetched.modelFile)).toEqual(store.content("digits.onnx"));
     const weights = join(fetched.modelFile, "../data/weights.bin");
