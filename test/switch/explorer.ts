@@ -218,10 +218,14 @@ function* ofOperator(
   if (left.switches > 0) yield [`${name} begins to switch`, begin(world, index, operator, known.record)];
   const isRead = !machines.readsBeforeServe || known.resourceVersion === world.resourceVersion;
   if (!isRead) return;
+  const instances = world.replicas.map(({ instance }) => instance);
   for (const [to, { gate }] of world.replicas.entries()) {
     if (gate.kind === "Serving" && gate.epoch >= known.record.epoch) continue;
     const command: Command = { kind: "serve", epoch: known.record.epoch, serving: known.record.serving ?? serving(0) };
-    yield [`${name} tells ${to} to serve epoch ${known.record.epoch}`, send(world, index, 0, [to], command)];
+    yield [
+      `${name} tells ${to} to serve epoch ${known.record.epoch}`,
+      send(world, { from: index, attempt: 0, to: [to], instances }, command),
+    ];
   }
 }
 
@@ -255,32 +259,37 @@ function happen(world: World, index: number, event: Parameters<typeof stepSwitch
 }
 
 function perform(world: World, index: number, effects: ReturnType<typeof stepSwitch>["effects"]): World {
-  let after = world;
-  for (const effect of effects) {
-    const operator = at(after.operators, index);
-    const { attempt, known } = operator;
-    if (attempt === undefined || known === undefined) continue;
+  return effects.reduce((after, effect) => {
+    const { attempt, known } = at(after.operators, index);
+    if (attempt === undefined || known === undefined) return after;
     if (effect.kind === "writeRecord") {
       const write: Write = { from: index, attempt: attempt.id, before: known.resourceVersion, record: attempt.next };
-      after = { ...after, writes: [...after.writes, write] };
-    } else if (effect.kind === "fence") {
-      after = send(after, index, attempt.id, effect.replicas.map(Number), { kind: "fence" }, attempt.instances);
-    } else {
-      const record = effect.which === "next" ? attempt.next : known.record;
-      const command: Command = { kind: "serve", epoch: record.epoch, serving: record.serving ?? serving(0) };
-      after = send(after, index, 0, effect.replicas.map(Number), command, attempt.instances);
+      return withWrite(after, write);
     }
-  }
-  return after;
+    const { instances } = attempt;
+    const to = effect.replicas.map(Number);
+    if (effect.kind === "fence")
+      return send(after, { from: index, attempt: attempt.id, to, instances }, { kind: "fence" });
+    const record = effect.which === "next" ? attempt.next : known.record;
+    const command: Command = { kind: "serve", epoch: record.epoch, serving: record.serving ?? serving(0) };
+    return send(after, { from: index, attempt: 0, to, instances }, command);
+  }, world);
 }
 
 function send(
   world: World,
-  from: number,
-  attempt: number,
-  to: readonly number[],
+  {
+    from,
+    attempt,
+    to,
+    instances,
+  }: {
+    readonly from: number;
+    readonly attempt: number;
+    readonly to: readonly number[];
+    readonly instances: readonly number[];
+  },
   command: Command,
-  instances: readonly number[] = world.replicas.map(({ instance }) => instance),
 ): World {
   const operator = at(world.operators, from);
   const term = operator.known?.record.term ?? 0;
@@ -369,6 +378,10 @@ function* ofWrite(world: World, write: Write, machines: Machines): Generator<rea
   }
   const told = isTaken ? withOperator(after, write.from, { ...operator, known }) : after;
   yield [words, happen(told, write.from, { kind: isTaken ? "written" : "writeRefused" }, machines)];
+}
+
+function withWrite(world: World, write: Write): World {
+  return { ...world, writes: [...world.writes, write] };
 }
 
 function withOperator(world: World, index: number, operator: Operator): World {

@@ -101,8 +101,10 @@ function words(step: ReturnType<typeof nextRolloutStep>): string {
       return `evict ${step.replica.id}`;
     case "wait":
       return `wait ${step.untilMs ?? ""}`.trim();
+    case "claim":
+      return "claim";
     default:
-      return step.kind;
+      return step satisfies never;
   }
 }
 
