@@ -54,6 +54,9 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   "predictor.onnx.resources.limits": QUANTITIES,
   "predictor.resources.requests": QUANTITIES,
   "predictor.resources.limits": QUANTITIES,
+  "predictor.modelCache.hostPath.path": ["/var/cache/lockstep", "/var/cache/lockstep/blue"],
+  "predictor.modelCache.persistentVolumeClaim.claimName": ["cache", "NOT A NAME"],
+  "predictor.modelCache.maxSize": ["1Mi", 2_000_000_000],
   "predictor.minReplicas": [2, 4, 1],
   "predictor.maxReplicas": [1, 2, 1000],
   "predictor.service.annotations": [{ "example.com/a": "b" }, { "example.com/a": "c", "example.com/d": "" }],
@@ -110,6 +113,13 @@ function withValue(base: object, path: readonly string[], value: unknown): objec
   const child =
     rest.length === 0 ? value : withValue(typeof inner === "object" && inner !== null ? inner : {}, rest, value);
   // What a field inside cannot do without.
-  const companions = name === "configMapRef" && rest[0] === "key" ? { name: "our-ca" } : {};
+  const companions = companionsOf(name, rest[0]);
   return { ...base, [name]: rest.length === 0 ? child : { ...companions, ...(child as object) } };
+}
+
+/** What must be there for a field to be taken. */
+function companionsOf(name: string, field: string | undefined): object {
+  if (name === "configMapRef" && field === "key") return { name: "our-ca" };
+  if (name === "modelCache" && field === "maxSize") return { persistentVolumeClaim: { claimName: "cache" } };
+  return {};
 }

@@ -93,8 +93,10 @@ describe("replicas of a node", () => {
     const outcomes = await Promise.all(Array.from({ length: 10 }, (_, index) => outcomeOf(start(`replica-${index}`))));
     for (const outcome of outcomes) {
       await expectModel(outcome);
-      expect(outcome.reports).toBeGreaterThan(1);
+      // One that was slow to start may have found it complete.
+      expect(outcome.reports).toBeGreaterThan(0);
     }
+    expect(Math.max(...outcomes.map(({ reports }) => reports))).toBeGreaterThan(1);
     expect(downloads()).toHaveLength(1);
     expect(proxy.bytesSent).toBeGreaterThan(SIZE);
     expect(proxy.bytesSent).toBeLessThan(SIZE * 1.01);
