@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,8 +8,9 @@ import { RESOURCES } from "../../operator/kube/resources.ts";
 import { eventually } from "../eventually.ts";
 import { Clients } from "../switch/clients.ts";
 import { writeEchoVersions } from "../switch/echo-models.ts";
-import { Fleet } from "../switch/fleet.ts";
+import { Fleet, type Replica } from "../switch/fleet.ts";
 import { findViolations } from "../switch/history-checker.ts";
+import { startReplicaProcess } from "./runtime-under-test.ts";
 import { manifest, openSandbox, waitReady, type Sandbox } from "./operator-under-test.ts";
 
 const WITHIN = { withinMs: 40_000, everyMs: 50 };
@@ -66,4 +67,33 @@ describe("versions are switched in running replicas", () => {
     expect(new Set(clients.history.epochs.subarray(0, clients.history.length))).toEqual(new Set([1, 2, 3]));
     expect(fleet.replicas.map(({ restarts }) => restarts)).toEqual([0, 0, 0]);
   });
+});
+
+test("replicas that change by themselves, one after the other, break what the checker looks for", async () => {
+  const models = mkdtempSync(path.join(tmpdir(), "lockstep-echo-"));
+  onTestFinished(() => rmSync(models, { recursive: true, force: true }));
+  writeEchoVersions(models, [1]);
+  const config = path.join(models, "config.json");
+  const model = { name: "echo", format: "onnx", storageUri: `file://${models}`, pollIntervalMs: 500 };
+  writeFileSync(
+    config,
+    JSON.stringify({ configVersion: 1, service: { namespace: "a", name: "echo" }, models: [model] }),
+  );
+  const replicas: Replica[] = [];
+  const answers = async (url: string, version: number): Promise<boolean> =>
+    (await fetch(`${url}/v2/models/echo/versions/${version}/ready`)).ok;
+  for (const number of [1, 2, 3]) {
+    const { url } = await startReplicaProcess({ LOCKSTEP_CONFIG: config });
+    await eventually(`replica ${number}`, async () => ((await answers(url, 1)) ? true : undefined), WITHIN);
+    replicas.push({ number, origin: url, isReady: true } as Replica);
+  }
+  const clients = new Clients({ replicas }, "echo", Math.random);
+  onTestFinished(() => clients.stop());
+  clients.start(8, 2);
+  writeEchoVersions(models, [2]);
+  for (const { origin, number } of replicas)
+    await eventually(`version 2 on ${number}`, async () => ((await answers(origin, 2)) ? true : undefined), WITHIN);
+  await clients.stop();
+  expect(clients.tally).toMatchObject({ failures: [], mixed: [] });
+  expect(findViolations(clients.history).count).toBeGreaterThan(0);
 });

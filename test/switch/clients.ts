@@ -19,14 +19,14 @@ export interface Tally {
 export class Clients {
   readonly history = new Recorder();
   readonly tally: Tally = { refused: 0, broken: 0, failures: [], mixed: [] };
-  readonly #fleet: Fleet;
+  readonly #fleet: Pick<Fleet, "replicas">;
   readonly #model: string;
   readonly #random: () => number;
   readonly #pools = new Map<string, Pool>();
   readonly #ended = new AbortController();
   readonly #work: Promise<void>[] = [];
 
-  constructor(fleet: Fleet, model: string, random: () => number) {
+  constructor(fleet: Pick<Fleet, "replicas">, model: string, random: () => number) {
     this.#fleet = fleet;
     this.#model = model;
     this.#random = random;
