@@ -148,7 +148,12 @@ export function manifest(name: string, predictor: object = {}, spec: object = {}
 }
 
 /** Waits until condition Ready has a status and reason for the current generation. */
-export function waitReady(sandbox: Sandbox, name: string, expected: string): Promise<InferenceService> {
+export function waitReady(
+  sandbox: Sandbox,
+  name: string,
+  expected: string,
+  withinMs = WITHIN.withinMs,
+): Promise<InferenceService> {
   return eventually(
     `${name}: Ready ${expected}`,
     async () => {
@@ -162,7 +167,7 @@ export function waitReady(sandbox: Sandbox, name: string, expected: string): Pro
         return isvc;
       throw new Error(`it is ${ready?.status} ${ready?.reason}: ${ready?.message}`);
     },
-    WITHIN,
+    { ...WITHIN, withinMs },
   );
 }
 

@@ -98,7 +98,7 @@ test("no client sees an older version after a newer one, whatever strikes", { ti
       model: { modelFormat: { name: "onnx" }, storageUri: `file://${models}`, versionPolicy: policyOf(1) },
     }),
   );
-  await waitReady(sandbox, "echo", "True Serving");
+  await waitReady(sandbox, "echo", "True Serving", 90_000);
 
   const clients = new Clients(fleet, "echo", random);
   onTestFinished(() => clients.stop());

@@ -45,7 +45,7 @@ describe("versions are switched in running replicas", () => {
         },
       }),
     );
-    await waitReady(sandbox, "echo", "True Serving");
+    await waitReady(sandbox, "echo", "True Serving", 60_000);
     expect(await status(sandbox, "echo")).toMatchObject({ activeVersion: 1, epoch: 1, rollout: { phase: "Idle" } });
 
     const clients = new Clients(fleet, "echo", Math.random);
