@@ -141,10 +141,10 @@ function writeVersion(repository: string, version: number, sizeMb: number): void
 
 function writeConfig(folder: string, repository: string): string {
   const file = path.join(folder, "config.json");
-  const model = { name: "mlp", format: "onnx", storageUri: `file://${repository}`, pollIntervalMs: 1_000 };
+  const served = { name: "mlp", format: "onnx", storageUri: `file://${repository}`, pollIntervalMs: 1_000 };
   writeFileSync(
     file,
-    JSON.stringify({ configVersion: 1, service: { namespace: "bench", name: "versions" }, models: [model] }),
+    JSON.stringify({ configVersion: 1, service: { namespace: "bench", name: "versions" }, models: [served] }),
   );
   return file;
 }
