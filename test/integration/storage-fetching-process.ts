@@ -25,7 +25,9 @@ await using repository = openRepository("s3://models/digits", {
     destination: process.stderr,
   }),
   limits: {
-    download: { firstDelayMs: 5, checkpointBytes: 256 * 1024, progressIntervalMs: 0 },
+    // Ten of these on a busy machine take their time.
+    retry: { deadlineMs: 60_000 },
+    download: { firstDelayMs: 5, checkpointBytes: 256 * 1024, progressIntervalMs: 0, openTimeoutMs: 60_000 },
     ...(staleMs !== undefined && { cache: { staleMs: Number(staleMs) } }),
   },
   onStep: reached,
