@@ -81,9 +81,8 @@ export type SequencesConfig = z.infer<typeof sequences>;
 export const PROTOCOLS = ["v2", "predict", "kserve-v1", "tensorflow-serving", "sagemaker", "mlflow"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** What happens to a version whose signature clients of the one before it could not use. */
-export const SIGNATURE_CHANGES = ["Refuse", "Allow"] as const;
-export type SignatureChange = (typeof SIGNATURE_CHANGES)[number];
+/** What holds for versions where nobody says otherwise, whoever switches them. */
+export const VERSION_DEFAULTS = { pollIntervalMs: 30_000, signatureChange: "Refuse" } as const;
 
 const model = z.strictObject({
   /** Name in URLs. */
@@ -97,9 +96,9 @@ const model = z.strictObject({
   /** Names for versions: whoever asks for the label is answered by the version. */
   versionLabels: z.record(z.string().regex(/^[A-Za-z0-9_]{1,63}$/), versionNumber).default({}),
   /** How often the repository is looked at for new versions; 0 means once. */
-  pollIntervalMs: z.int().min(0).max(86_400_000).default(30_000),
+  pollIntervalMs: z.int().min(0).max(86_400_000).default(VERSION_DEFAULTS.pollIntervalMs),
   /** Whether a version is refused that clients of the one before it could not use. */
-  signatureChange: z.enum(SIGNATURE_CHANGES).default("Refuse"),
+  signatureChange: z.enum(["Refuse", "Allow"]).default(VERSION_DEFAULTS.signatureChange),
   /**
    * Who says which versions are loaded and which one answers. The operator does so by the admin port, and changes it there:
    * versionPolicy, versionLabels, pollIntervalMs and signatureChange are then not looked at.

@@ -104,7 +104,6 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       cluster,
       replicas: door,
       identity,
-      logger,
       fenceTtlMs: config.LOCKSTEP_FENCE_TTL_MS,
     });
     const reconciler = new Reconciler({

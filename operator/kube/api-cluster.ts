@@ -1,5 +1,6 @@
 import { MANAGED_BY } from "../api/labels.ts";
 import { canonicalJson } from "../../common/canonical-json.ts";
+import { definedOnly } from "../../common/defined-only.ts";
 import { AppliedMemory } from "./applied-memory.ts";
 import type { KubeClient } from "./client.ts";
 import {
@@ -64,7 +65,7 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
   const handOverField: Cluster["handOverField"] = async (live, fields, signal) => {
     const { apiVersion, kind } = live;
     const { name, namespace, uid, resourceVersion } = live.metadata;
-    const metadata = definedOnly({ name, namespace, uid, resourceVersion });
+    const metadata = { name, ...definedOnly({ namespace, uid, resourceVersion }) };
     await sendApply({ apiVersion, kind, metadata, ...fields }, HAND_OVER_FIELD_MANAGER, signal);
   };
 
@@ -133,7 +134,7 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
         path: objectPath(referenceTo(live), "status"),
         query: { fieldManager: FIELD_MANAGER },
         // The API server takes the status only; everything else stays as it is there.
-        body: { apiVersion, kind, metadata: definedOnly({ name, namespace, uid, resourceVersion }), status },
+        body: { apiVersion, kind, metadata: { name, ...definedOnly({ namespace, uid, resourceVersion }) }, status },
         signal,
       });
       return { kind: "updated", resourceVersion: (body as KubeObject).metadata.resourceVersion ?? "" };
@@ -278,12 +279,6 @@ function contentOf(object: KubeObject): string {
 
 function isStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
-}
-
-function definedOnly<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
 }
 
 /** An object that has these values at these paths, and nothing else. */

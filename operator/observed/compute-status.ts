@@ -1,4 +1,5 @@
 import type { ReplicaPhase } from "../../common/admin-api.ts";
+import { definedOnly } from "../../common/defined-only.ts";
 import type { InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
 import { GRPC_PORT } from "../../common/ports.ts";
 import { updateConditions, type Finding } from "../api/conditions.ts";
@@ -77,12 +78,6 @@ function versionsOf({ rollout, isvc }: Observation): Partial<InferenceServiceSta
   }
   const { activeVersion, previousVersion, targetVersion, epoch } = rollout;
   return definedOnly({ activeVersion, previousVersion, targetVersion, epoch, rollout: rollout.rollout });
-}
-
-function definedOnly<T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
-  };
 }
 
 function countReplicas({ deployment, replicas, revision, isvc }: Observation): ReplicaCounts {

@@ -21,9 +21,9 @@ export class EpochStore {
 
   /** The record as it is now: no cache is asked. Undefined where there is none. Throws for one that cannot be read. */
   async read(isvc: InferenceService, signal: AbortSignal): Promise<StoredRecord | undefined> {
-    const { apiVersion, kind, metadata } = configMapOf(isvc, undefined);
-    const { name, namespace } = metadata;
-    const found = await this.#cluster.get<RecordObject>({ apiVersion, kind, name, namespace: namespace ?? "" }, signal);
+    const name = epochRecordName(isvc.metadata.name);
+    const { namespace = "default" } = isvc.metadata;
+    const found = await this.#cluster.get<RecordObject>({ ...CONFIG_MAP, namespace, name }, signal);
     if (found === undefined) return undefined;
     // Of an InferenceService of the same name that was deleted just now: the garbage collector is about to remove it.
     if (controllerOf(found)?.uid !== isvc.metadata.uid) throw new Error(`ConfigMap ${name} belongs to somebody else`);
@@ -56,15 +56,12 @@ export class EpochStore {
 
 type RecordObject = KubeObject & { readonly data?: Readonly<Record<string, string>> };
 
+const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap" } as const;
 const KEY = "record.json";
 
-function configMapOf(isvc: InferenceService, record: EpochRecord | undefined): RecordObject {
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: ownedMetadata(isvc, epochRecordName(isvc.metadata.name)),
-    ...(record !== undefined && { data: { [KEY]: JSON.stringify(record) } }),
-  };
+function configMapOf(isvc: InferenceService, record: EpochRecord): RecordObject {
+  const metadata = ownedMetadata(isvc, epochRecordName(isvc.metadata.name));
+  return { ...CONFIG_MAP, metadata, data: { [KEY]: JSON.stringify(record) } };
 }
 
 function storedOf({ metadata, data }: RecordObject): StoredRecord {

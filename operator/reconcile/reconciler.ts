@@ -50,8 +50,6 @@ interface Written {
   readonly trouble: unknown;
   /** An object of the InferenceService that had the name before is still being deleted. */
   readonly waits: boolean;
-  /** The namespace is being deleted, and all that is in it. */
-  readonly namespaceEnds: boolean;
 }
 
 /**
@@ -64,6 +62,8 @@ export class Reconciler {
   /** Names of events that were recorded, by uid of the InferenceService. */
   readonly #told = new Map<string, Set<string>>();
   readonly #pacer = new ProgressPacer();
+  /** Uids of what lies in a namespace that is being deleted: that never comes back, and takes nothing new. */
+  readonly #ending = new Set<string>();
   /** Uids by key, to forget what is remembered when an InferenceService is gone. */
   readonly #uids = new Map<string, string>();
 
@@ -73,20 +73,30 @@ export class Reconciler {
 
   /** Reconciles the InferenceService `NAMESPACE/NAME`. */
   async reconcile(key: string, signal: AbortSignal): Promise<Result> {
-    const { world, config, now } = this.#options;
-    const isvc = world.inferenceService(key);
-    this.#remember(key, isvc?.metadata.uid);
+    const isvc = this.#options.world.inferenceService(key);
+    const uid = isvc?.metadata.uid;
+    this.#remember(key, uid);
     // What belongs to an InferenceService goes with it: the API server's garbage collector sees to that.
-    if (isvc === undefined || isvc.metadata.deletionTimestamp !== undefined) return {};
+    if (isvc === undefined || uid === undefined || isvc.metadata.deletionTimestamp !== undefined) return {};
+    if (this.#ending.has(uid)) return {};
+    try {
+      return await this.#reconcile(key, isvc, signal);
+    } catch (error) {
+      if (!isNamespaceEnd(error)) throw error;
+      this.#ending.add(uid);
+      return {};
+    }
+  }
 
+  async #reconcile(key: string, isvc: InferenceService, signal: AbortSignal): Promise<Result> {
+    const { world, config, now } = this.#options;
     const logger = this.#options.logger.child({ inferenceService: key });
     const owned = world.ownedBy(isvc.metadata.uid ?? "");
     const pods = world.podsOf(key);
     const plan = this.#plan(isvc, owned, pods);
     const written = await this.#write(plan.steps, logger, signal);
-    if (written.namespaceEnds) return {};
     const autoscaler = owned.find(isAutoscaler);
-    const rollout = await this.#advance(isvc, pods, plan.desired, signal);
+    const rollout = plan.desired === undefined ? {} : await this.#advance(isvc, pods, logger, signal);
     const replicas = this.#options.replicas.observe(pods);
     const computed = computeStatus(
       {
@@ -121,16 +131,16 @@ export class Reconciler {
   async #advance(
     isvc: InferenceService,
     pods: readonly PodObject[],
-    desired: DesiredObjects | undefined,
+    logger: Logger,
     signal: AbortSignal,
   ): Promise<{
     readonly view?: RolloutView;
     readonly requeueAfterMs?: number | undefined;
     readonly trouble?: unknown;
   }> {
-    if (desired === undefined || !pods.some(mayRun)) return {};
+    if (!pods.some(mayRun)) return {};
     try {
-      return await this.#options.rollouts.advance(isvc, pods, signal);
+      return await this.#options.rollouts.advance(isvc, pods, logger, signal);
     } catch (trouble) {
       signal.throwIfAborted();
       return { trouble };
@@ -178,12 +188,12 @@ export class Reconciler {
         if (result.object.kind === "Deployment") deployment = result.object;
       } catch (error) {
         signal.throwIfAborted();
-        if (isNamespaceEnd(error)) return { deployment, violations, trouble, waits, namespaceEnds: true };
+        if (isNamespaceEnd(error)) throw error;
         if (isRefusal(error)) violations.push({ reason: "ObjectRefused", message: `${what}: ${error.message}` });
         else trouble ??= error;
       }
     }
-    return { deployment, violations, trouble, waits, namespaceEnds: false };
+    return { deployment, violations, trouble, waits };
   }
 
   async #tell(
@@ -203,8 +213,7 @@ export class Reconciler {
         logger.info({ reason: event.reason, note: event.note }, "state changed");
       } catch (error) {
         // The status says the same: an event that nobody takes must not keep the InferenceService from its reconciles.
-        if (isNamespaceEnd(error)) return;
-        if (!isRefusal(error)) throw error;
+        if (isNamespaceEnd(error) || !isRefusal(error)) throw error;
         logger.warn({ reason: event.reason, err: error }, "event was refused");
       }
       told.add(event.name);
@@ -223,6 +232,7 @@ export class Reconciler {
       this.#told.delete(before);
       this.#options.rollouts.forget(before);
       this.#pacer.forget(before);
+      this.#ending.delete(before);
     }
     if (uid === undefined) this.#uids.delete(key);
     else this.#uids.set(key, uid);

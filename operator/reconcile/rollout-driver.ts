@@ -1,34 +1,28 @@
 import type { ReplicaCommand, Serving } from "../../common/admin-api.ts";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { Logger } from "../../common/logger.ts";
-import { modelNameOf, modelSpecOf } from "../../common/runtime-config-of.ts";
+import { modelNameOf } from "../../common/runtime-config-of.ts";
 import { MANAGED_BY, selectorLabels, selectorText, SOURCE_LABEL } from "../api/labels.ts";
 import { systemClock, type Clock } from "../controller/clock.ts";
-import { sourceOf } from "../desired/source.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { referenceTo, type KubeObject } from "../kube/object.ts";
-import type { ObservedReplica, PodObject } from "../observed/observation.ts";
+import type { PodObject } from "../observed/observation.ts";
 import { mayRun } from "../observed/replica-failure.ts";
 import type { CommandOutcome, Replicas } from "../replicas/replicas.ts";
-import { claimedRecord, nextEpoch } from "../rollout/epoch-record.ts";
+import { claimedRecord, nextEpoch, type EpochRecord } from "../rollout/epoch-record.ts";
+import { replicaViewOf, wishOf, type ToldPreparation } from "../rollout/rollout-inputs.ts";
 import type { ReplicaView, RolloutSnapshot, RolloutWish } from "../rollout/rollout-snapshot.ts";
 import { nextRolloutStep, preparationKey, type Preparation, type RolloutStep } from "../rollout/rollout-step.ts";
-import { rolloutView, type LastAbort, type RolloutView } from "../rollout/rollout-view.ts";
-import {
-  beginSwitch,
-  stepSwitch,
-  type SwitchEvent,
-  type SwitchState,
-  type SwitchStep,
-} from "../rollout/switch-attempt.ts";
+import { rolloutView, type RolloutView } from "../rollout/rollout-view.ts";
+import type { SwitchState } from "../rollout/switch-attempt.ts";
 import { EpochStore, type StoredRecord } from "./epoch-store.ts";
+import { SwitchAttempt } from "./switch-runner.ts";
 
 export interface RolloutDriverOptions {
   readonly cluster: Cluster;
   readonly replicas: Replicas;
   /** Who this operator is; differs between all processes. */
   readonly identity: string;
-  readonly logger: Logger;
   /** How long a replica holds requests without a word of the operator, in ms. Default: 5000. */
   readonly fenceTtlMs?: number;
   readonly clock?: Clock;
@@ -40,7 +34,6 @@ export interface RolloutOutcome {
   readonly requeueAfterMs: number | undefined;
 }
 
-const DEFAULT_POLL_SECONDS = 30;
 /** More steps than a rollout has; what goes on is gone on with the next time. */
 const MAX_STEPS = 24;
 /** A step that nobody took is tried again after so long. */
@@ -54,17 +47,18 @@ interface Memory {
   /** Of the last command in the record's term. */
   number: number;
   /** By pod. */
-  readonly told: Map<string, { readonly instance: string; readonly key: string }>;
+  readonly told: Map<string, ToldPreparation>;
   obstinate: Map<string, number>;
   backOffUntilMs: number;
   aborts: number;
-  abort: LastAbort | undefined;
+  /** Why the last attempt was given up; undefined if it was not. */
+  abort: string | undefined;
   heldMs: number | undefined;
 }
 
 /**
- * Takes an InferenceService's versions where its spec wants them: carries out what {@link nextRolloutStep} and
- * {@link stepSwitch} decide. It must not be called for the same InferenceService twice at a time.
+ * Takes an InferenceService's versions where its spec wants them: carries out what {@link nextRolloutStep}
+ * decides. It must not be called for the same InferenceService twice at a time.
  */
 export class RolloutDriver {
   readonly #options: RolloutDriverOptions;
@@ -84,7 +78,12 @@ export class RolloutDriver {
   }
 
   /** Goes as far as it gets without waiting for anybody. Throws what the API server's troubles throw. */
-  async advance(isvc: InferenceService, pods: readonly PodObject[], signal: AbortSignal): Promise<RolloutOutcome> {
+  async advance(
+    isvc: InferenceService,
+    pods: readonly PodObject[],
+    logger: Logger,
+    signal: AbortSignal,
+  ): Promise<RolloutOutcome> {
     const uid = isvc.metadata.uid ?? "";
     const memory = this.#memories.get(uid) ?? newMemory();
     this.#memories.set(uid, memory);
@@ -96,27 +95,24 @@ export class RolloutDriver {
       memory,
       model: modelNameOf(isvc),
       wish: wishOf(isvc),
-      logger: this.#options.logger.child({ inferenceService: `${isvc.metadata.namespace}/${isvc.metadata.name}` }),
+      logger,
       signal,
     };
     for (let count = 0; ; count++) {
       const snapshot = this.#snapshot(context);
       const step = nextRolloutStep(snapshot);
-      const isMoving = count < MAX_STEPS && step.kind !== "wait" && (await this.#take(step, snapshot, context));
-      if (!isMoving) return this.#outcome(context, step);
+      if (step.kind === "wait") {
+        const { untilMs } = step;
+        const requeueAfterMs = untilMs === undefined ? undefined : Math.max(1, untilMs - this.#clock.nowMs());
+        return { view: this.#view(snapshot, step, memory), requeueAfterMs };
+      }
+      const isMoving = count < MAX_STEPS && (await this.#take(step, snapshot, context));
+      if (!isMoving) return { view: this.#view(this.#snapshot(context), step, memory), requeueAfterMs: RETRY_MS };
     }
   }
 
-  #outcome(context: Context, step: RolloutStep): RolloutOutcome {
-    const { memory } = context;
-    const snapshot = this.#snapshot(context);
-    const view = rolloutView(snapshot, step, { heldMs: memory.heldMs, abort: memory.abort });
-    if (step.kind !== "wait") return { view, requeueAfterMs: RETRY_MS };
-    const { untilMs } = step;
-    return {
-      view,
-      requeueAfterMs: untilMs === undefined ? undefined : Math.max(1, untilMs - this.#clock.nowMs()),
-    };
+  #view(snapshot: RolloutSnapshot, step: RolloutStep, { heldMs, abort }: Memory): RolloutView {
+    return rolloutView(snapshot, step, { heldMs, abort });
   }
 
   #snapshot({ pods, memory, model, wish }: Context): RolloutSnapshot {
@@ -127,7 +123,7 @@ export class RolloutDriver {
       wish,
       replicas: this.#options.replicas
         .observe(pods.filter(mayRun))
-        .map((observed) => viewOf(observed, model, memory))
+        .map((observed) => replicaViewOf(observed, model, memory.told.get(observed.pod.metadata.uid ?? "")))
         .filter((view) => view !== undefined),
       backOffUntilMs: memory.backOffUntilMs,
       obstinate: memory.obstinate,
@@ -160,27 +156,36 @@ export class RolloutDriver {
     }
   }
 
-  async #claim(
-    { replicas, wish, identity }: RolloutSnapshot,
-    { isvc, memory, logger, signal }: Context,
-  ): Promise<boolean> {
+  async #claim({ replicas, wish, identity }: RolloutSnapshot, context: Context): Promise<boolean> {
+    const { isvc, memory, logger, signal } = context;
     const found = await this.#store.read(isvc, signal);
     const heard = {
       epoch: Math.max(0, ...replicas.map(({ model }) => model?.gate?.epoch ?? 0)),
       term: Math.max(0, ...replicas.map(({ model }) => model?.gate?.term ?? 0)),
     };
-    const claimed = await this.#store.write(
-      isvc,
-      claimedRecord(found?.record, identity, wish.source, heard),
-      found,
-      signal,
-    );
-    if (claimed === undefined) return true;
-    memory.stored = claimed;
-    memory.isCertain = true;
+    const record = claimedRecord(found?.record, identity, wish.source, heard);
+    if (!(await this.#write(record, found, context, signal))) return true;
     memory.number = 0;
     memory.told.clear();
-    logger.info({ term: claimed.record.term, epoch: claimed.record.epoch }, "record of what is served taken over");
+    logger.info({ term: record.term, epoch: record.epoch }, "record of what is served taken over");
+    return true;
+  }
+
+  /**
+   * Writes a record in the place of `before`. Until it is known to be written nothing is certain; false: somebody was
+   * quicker. Throws where nobody knows.
+   */
+  async #write(
+    record: EpochRecord,
+    before: StoredRecord | undefined,
+    { isvc, memory }: Context,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    memory.isCertain = false;
+    const written = await this.#store.write(isvc, record, before, signal);
+    if (written === undefined) return false;
+    memory.stored = written;
+    memory.isCertain = true;
     return true;
   }
 
@@ -215,11 +220,7 @@ export class RolloutDriver {
     const { memory, logger, wish } = context;
     if (memory.stored === undefined || !(await this.#isCurrent(context.isvc, context.signal))) return false;
     const record = nextEpoch(memory.stored.record, wish.source, serving);
-    memory.isCertain = false;
-    const written = await this.#store.write(context.isvc, record, memory.stored, context.signal);
-    if (written === undefined) return true;
-    memory.stored = written;
-    memory.isCertain = true;
+    if (!(await this.#write(record, memory.stored, context, context.signal))) return true;
     logger.info({ epoch: record.epoch, version: serving.version }, "first version is served");
     return true;
   }
@@ -253,19 +254,7 @@ export class RolloutDriver {
         const [[, outcome] = []] = await this.#tell(select(replicas, [id]), context, { kind: "fence", ttlMs });
         return outcome?.kind === "done";
       },
-      write: async () => {
-        memory.isCertain = false;
-        const written = await this.#store.write(
-          isvc,
-          record,
-          stored,
-          AbortSignal.any([signal, AbortSignal.timeout(ttlMs)]),
-        );
-        if (written === undefined) return false;
-        memory.stored = written;
-        memory.isCertain = true;
-        return true;
-      },
+      write: () => this.#write(record, stored, context, AbortSignal.any([signal, AbortSignal.timeout(ttlMs)])),
       serve: async (which, ids) => {
         const [epoch, what] = which === "next" ? [record.epoch, serving] : [stored.record.epoch, current];
         await this.#tell(select(replicas, ids), context, { kind: "serve", epoch, serving: what });
@@ -293,11 +282,10 @@ export class RolloutDriver {
     memory.aborts++;
     memory.backOffUntilMs = this.#clock.nowMs() + delayMs;
     const names = select(replicas, guilty).map(({ podName }) => podName);
-    const message =
+    memory.abort =
       names.length > 0
         ? `${names.join(", ")} did not take part in the last attempt to switch`
         : "the record of what is served could not be written";
-    memory.abort = { message };
     logger.warn({ outcome: state.kind, pods: names, retryInMs: delayMs }, "switch was given up");
   }
 
@@ -307,7 +295,7 @@ export class RolloutDriver {
     const reference = { apiVersion: "v1", kind: "Pod", namespace, name: podName };
     logger.warn({ pod: podName }, "pod does not answer and keeps the others from their switch: it is deleted");
     await this.#options.cluster.delete(reference, { uid: id }, signal);
-    memory.abort = { message: `${podName} did not answer and is being replaced` };
+    memory.abort = `${podName} did not answer and is being replaced`;
   }
 
   /** Tells each of them the same, with numbers of their own, and returns what became of it. */
@@ -363,77 +351,6 @@ interface Context {
   readonly signal: AbortSignal;
 }
 
-/** What an attempt does to the world. */
-interface AttemptEffects {
-  readonly fence: (replica: string) => Promise<boolean>;
-  /** False: refused. Throws where nobody knows. */
-  readonly write: () => Promise<boolean>;
-  readonly serve: (which: "next" | "current", replicas: readonly string[]) => Promise<void>;
-  /** Calls back when the fences' time is over; returns how to call that off. */
-  readonly late: (callBack: () => void) => () => void;
-}
-
-/** Runs {@link stepSwitch} until it is decided and everybody was told. */
-class SwitchAttempt {
-  readonly #effects: AttemptEffects;
-  readonly #first: SwitchStep;
-  readonly #decided = Promise.withResolvers<void>();
-  readonly #work: Promise<void>[] = [];
-  #state: SwitchState;
-
-  constructor(withFences: boolean, replicas: readonly string[], effects: AttemptEffects) {
-    this.#effects = effects;
-    this.#first = beginSwitch(replicas, withFences);
-    this.#state = this.#first.state;
-  }
-
-  async run(): Promise<SwitchState> {
-    const callOff = this.#effects.late(() => this.#happened({ kind: "late" }));
-    this.#enter(this.#first);
-    await this.#decided.promise;
-    callOff();
-    for (let work = this.#work.shift(); work !== undefined; work = this.#work.shift()) await work;
-    return this.#state;
-  }
-
-  #happened(event: SwitchEvent): void {
-    this.#enter(stepSwitch(this.#state, event));
-  }
-
-  #enter({ state, effects }: SwitchStep): void {
-    this.#state = state;
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case "fence":
-          for (const replica of effect.replicas) void this.#fence(replica);
-          break;
-        case "writeRecord":
-          void this.#write();
-          break;
-        case "serve":
-          this.#work.push(this.#effects.serve(effect.which, effect.replicas).catch(() => {}));
-          break;
-        default:
-          effect satisfies never;
-      }
-    }
-    if (state.kind === "committed" || state.kind === "aborted" || state.kind === "unknown") this.#decided.resolve();
-  }
-
-  async #fence(replica: string): Promise<void> {
-    const isFenced = await this.#effects.fence(replica).catch(() => false);
-    this.#happened({ kind: isFenced ? "fenced" : "notFenced", replica });
-  }
-
-  async #write(): Promise<void> {
-    const kind = await this.#effects.write().then(
-      (isWritten) => (isWritten ? ("written" as const) : ("writeRefused" as const)),
-      () => "writeUnknown" as const,
-    );
-    this.#happened({ kind });
-  }
-}
-
 function newMemory(): Memory {
   return {
     stored: undefined,
@@ -445,42 +362,6 @@ function newMemory(): Memory {
     aborts: 0,
     abort: undefined,
     heldMs: undefined,
-  };
-}
-
-function wishOf(isvc: InferenceService): RolloutWish {
-  const { predictor } = isvc.spec;
-  const model = modelSpecOf(predictor);
-  return {
-    policy: model.versionPolicy,
-    labels: model.versionLabels,
-    signatureChange: model.signatureChange ?? "Refuse",
-    consistency: predictor.snapshotConsistency ?? "Strict",
-    pollIntervalMs: (model.versionPolicy?.pollInterval ?? DEFAULT_POLL_SECONDS) * 1_000,
-    source: sourceOf(isvc),
-  };
-}
-
-function viewOf(
-  { pod, instance, lastState, silentSinceMs }: ObservedReplica,
-  name: string,
-  memory: Memory,
-): ReplicaView | undefined {
-  const id = pod.metadata.uid ?? "";
-  const model = lastState?.models.find((one) => one.name === name);
-  // A replica of a release that switched by itself: it is about to be replaced.
-  if (lastState !== undefined && model?.gate === undefined) return undefined;
-  const told = memory.told.get(id);
-  return {
-    id,
-    podName: pod.metadata.name,
-    instance,
-    model,
-    isReachable: lastState !== undefined && silentSinceMs === undefined,
-    silentSinceMs,
-    isLeaving: pod.metadata.deletionTimestamp !== undefined,
-    source: pod.metadata.labels?.[SOURCE_LABEL] ?? "",
-    told: told !== undefined && told.instance === instance ? told.key : undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { ReplicaVersion, Serving } from "../../common/admin-api.ts";
 import { isSameServing, type EpochRecord } from "./epoch-record.ts";
-import type { ReplicaView, RolloutSnapshot } from "./rollout-snapshot.ts";
+import type { ReplicaView, RolloutSnapshot, RolloutWish } from "./rollout-snapshot.ts";
 import { listedVersions, servingOf, targetOf, type Target } from "./target.ts";
 
 /** What replicas are to have loaded. */
@@ -42,13 +42,13 @@ export const PATIENCE = 3;
 export function nextRolloutStep(snapshot: RolloutSnapshot): RolloutStep {
   const { record, identity, isRecordCertain, wish, nowMs } = snapshot;
   if (!isRecordCertain || record === undefined || record.holder !== identity) return { kind: "claim" };
-  const replicas = members(snapshot);
-  const target = targetOf(wish.policy, wish.labels, listedVersions(replicas));
-  const served = servedRecord(record, wish.source);
+  const aim = aimOf(snapshot);
+  const { replicas, served, serving } = aim;
 
-  const preparation = preparationOf(target, served, snapshot, replicas);
+  const preparation = preparationOf(aim, wish);
+  const key = preparationKey(preparation);
   const untold = replicas.filter(
-    ({ isReachable, told, instance }) => isReachable && instance !== undefined && told !== preparationKey(preparation),
+    ({ isReachable, told, instance }) => isReachable && instance !== undefined && told !== key,
   );
   if (untold.length > 0) return { kind: "prepare", replicas: untold, preparation };
 
@@ -56,7 +56,6 @@ export function nextRolloutStep(snapshot: RolloutSnapshot): RolloutStep {
     const behind = replicas.filter((replica) => replica.isReachable && mustBeServed(replica, served));
     if (behind.length > 0) return { kind: "serve", replicas: behind, record: served };
   }
-  const serving = servingOf(target, replicas, served?.serving);
   if (serving === undefined) return { kind: "wait", untilMs: undefined };
   if (served === undefined) {
     return replicas.some((replica) => isPrepared(replica, serving))
@@ -95,8 +94,27 @@ export function members({ replicas, wish }: Pick<RolloutSnapshot, "replicas" | "
   return replicas.filter(({ source }) => source === wish.source);
 }
 
+/** What is served, what shall be, and the replicas that it is about. */
+export interface Aim {
+  readonly replicas: readonly ReplicaView[];
+  readonly target: Target;
+  /** Undefined before the first version of the source is served. */
+  readonly served: ServedRecord | undefined;
+  /** Undefined before any version is known of. */
+  readonly serving: Serving | undefined;
+}
+
+/** Applies the spec to what replicas have found, and to what is served. */
+export function aimOf(snapshot: Pick<RolloutSnapshot, "replicas" | "wish" | "record">): Aim {
+  const { wish, record } = snapshot;
+  const replicas = members(snapshot);
+  const target = targetOf(wish.policy, wish.labels, listedVersions(replicas));
+  const served = servedRecord(record, wish.source);
+  return { replicas, target, served, serving: servingOf(target, replicas, served?.serving) };
+}
+
 /** The record as far as it is about this source. */
-export function servedRecord(record: EpochRecord | undefined, source: string): ServedRecord | undefined {
+function servedRecord(record: EpochRecord | undefined, source: string): ServedRecord | undefined {
   if (record?.serving === undefined || record.source !== source) return undefined;
   return { ...record, serving: record.serving };
 }
@@ -129,15 +147,9 @@ export function preparationKey({ versions, pollIntervalMs }: Preparation): strin
 }
 
 /** What is to be loaded: the target, and what answers until the switch. */
-export function preparationOf(
-  target: Target,
-  served: ServedRecord | undefined,
-  { wish }: Pick<RolloutSnapshot, "wish">,
-  replicas: readonly ReplicaView[],
-): Preparation {
+export function preparationOf({ target, served, serving }: Omit<Aim, "replicas">, wish: RolloutWish): Preparation {
   const current = served === undefined ? [] : [served.serving.version, ...Object.values(served.serving.labels)];
   const numbers = [...new Set([...target.versions, ...current])].sort((a, b) => a - b);
-  const serving = servingOf(target, replicas, served?.serving);
   const digests = new Map<number, string | undefined>([
     ...(serving === undefined ? [] : [[serving.version, serving.digest] as const]),
     ...(served === undefined ? [] : [[served.serving.version, served.serving.digest] as const]),

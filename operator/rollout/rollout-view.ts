@@ -1,8 +1,7 @@
 import type { RolloutStatus } from "../../common/inferenceservice.gen.ts";
 import type { RolloutSnapshot } from "./rollout-snapshot.ts";
-import { failureOf, isPrepared, members, servedRecord, type RolloutStep } from "./rollout-step.ts";
+import { aimOf, failureOf, isPrepared, members, type RolloutStep } from "./rollout-step.ts";
 import { isSameServing } from "./epoch-record.ts";
-import { listedVersions, servingOf, targetOf } from "./target.ts";
 
 /** What people are told of an InferenceService's versions. */
 export interface RolloutView {
@@ -15,22 +14,14 @@ export interface RolloutView {
   readonly blocked: string | undefined;
 }
 
-/** What became of the last attempt to switch, if it failed. */
-export interface LastAbort {
-  readonly message: string;
-}
-
-/** Tells how things stand: what was observed, and what is done about it. */
+/** Tells how things stand: what was observed, what is done about it, and why the last attempt to switch failed, if it did. */
 export function rolloutView(
   snapshot: RolloutSnapshot,
   step: RolloutStep,
-  last: { readonly heldMs: number | undefined; readonly abort: LastAbort | undefined },
+  last: { readonly heldMs: number | undefined; readonly abort: string | undefined },
 ): RolloutView {
-  const { record, wish } = snapshot;
-  const replicas = members(snapshot);
-  const target = targetOf(wish.policy, wish.labels, listedVersions(replicas));
-  const served = servedRecord(record, wish.source);
-  const serving = servingOf(target, replicas, served?.serving);
+  const { record } = snapshot;
+  const { replicas, served, serving } = aimOf(snapshot);
   const isSettled = serving === undefined || (served !== undefined && isSameServing(served.serving, serving));
   const hasFailed = serving !== undefined && replicas.some((one) => failureOf(one, serving.version) !== undefined);
   const prepared = serving === undefined ? 0 : replicas.filter((one) => isPrepared(one, serving)).length;
@@ -56,8 +47,8 @@ function phaseOf(step: RolloutStep): "Switching" | "Preparing" {
 }
 
 /** What keeps replicas from a switch although none of them fails. */
-function whatBlocks(snapshot: RolloutSnapshot, abort: LastAbort | undefined): string | undefined {
+function whatBlocks(snapshot: RolloutSnapshot, abort: string | undefined): string | undefined {
   const isStrict = snapshot.wish.consistency === "Strict";
   const silent = members(snapshot).find(({ silentSinceMs }) => isStrict && silentSinceMs !== undefined);
-  return silent === undefined ? abort?.message : `${silent.podName} does not answer the operator`;
+  return silent === undefined ? abort : `${silent.podName} does not answer the operator`;
 }

@@ -176,14 +176,23 @@ export class ModelSupervisor {
   /** To be called after every change of what is wanted or here: chooses the active version, tells, and lets the next step be decided. */
   #changed(): void {
     const { config, report } = this.#options;
-    if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+    this.#chooseActive();
     if (this.#load !== undefined && this.#versions.isLoadedInVain(this.#load.version)) this.#load.stop.abort();
-    this.#wasComplete ||= !this.#isAnyMissing && this.#versions.areComplete();
+    this.#noteComplete();
     if (this.#told.active !== this.#versions.activeVersion) {
       this.#told.active = this.#versions.activeVersion;
       report({ kind: "activated", model: config.name, version: this.#told.active });
     }
     this.#wake.abort();
+  }
+
+  /** Where the operator does not say which version is active, the greatest that is ready is. */
+  #chooseActive(): void {
+    if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+  }
+
+  #noteComplete(): void {
+    this.#wasComplete ||= !this.#isAnyMissing && this.#versions.areComplete();
   }
 
   async #act(action: Action, signal: AbortSignal): Promise<void> {
@@ -247,7 +256,7 @@ export class ModelSupervisor {
       version.step({ kind: "warmed-up" });
       this.#watch.noteFound(number);
       this.#told.isComplete = false;
-      if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+      this.#chooseActive();
       this.#tellAvailable(version, clock.now() - startMs);
       for (const refused of this.#guard.refuseLate(version)) {
         this.#versionFailed(refused.version, asReplicaFailure(refused.error));
@@ -286,7 +295,7 @@ export class ModelSupervisor {
     version.step({ kind: "unload-requested" });
     if (version.state.kind === "quiescing") {
       this.#told.isComplete = false;
-      if (!this.#isSwitchedByOperator()) this.#versions.activateGreatest();
+      this.#chooseActive();
       this.#options.report({ kind: "unloading", id, handles: version.handles });
       await this.#waitForHandles(version);
       // Somebody may have called it back.
@@ -312,7 +321,7 @@ export class ModelSupervisor {
   }
 
   #tellAvailable({ id, fetched }: ServableVersion, totalMs: number): void {
-    this.#wasComplete ||= !this.#isAnyMissing && this.#versions.areComplete();
+    this.#noteComplete();
     this.#options.report({ kind: "available", id, digest: fetched?.digest ?? "", totalMs });
   }
 
@@ -326,10 +335,8 @@ export class ModelSupervisor {
   #versionFailed(version: ServableVersion, error: ReplicaFailureError): void {
     const failure = this.#failureAfter(error, failureOf(version.state).failure);
     version.step({ kind: "failed", failure });
-    if (!this.#isSwitchedByOperator()) {
-      this.#versions.activateGreatest();
-      this.#watch.expectBy(failure.retryAtMs);
-    }
+    this.#chooseActive();
+    if (!this.#isSwitchedByOperator()) this.#watch.expectBy(failure.retryAtMs);
     this.#reportFailure(version.id.version, failure, error);
   }
 

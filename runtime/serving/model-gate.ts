@@ -33,10 +33,6 @@ export class ModelGate {
     this.#options = options;
   }
 
-  get state(): GateState {
-    return this.#state;
-  }
-
   /** What the operator is told of it. */
   describe(): ReplicaGate {
     const { kind, last } = this.#state;

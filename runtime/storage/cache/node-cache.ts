@@ -139,7 +139,8 @@ class Visit {
   /** Undefined if there is no complete file, or one that is known to be damaged. */
   async #copy(signal: AbortSignal): Promise<ObtainedFile | undefined> {
     if (!(await this.#isComplete())) return undefined;
-    const { request, entry } = { request: this.#request, entry: this.#entry };
+    const request = this.#request;
+    const entry = this.#entry;
     await using _use = await entry.use(this.#room.policy.beatMs);
     // It may have been evicted before its use was known.
     await using complete = await entry.openComplete();
@@ -196,7 +197,8 @@ class Visit {
   }
 
   async #download(lease: Lease, signal: AbortSignal): Promise<void> {
-    const { request, entry } = { request: this.#request, entry: this.#entry };
+    const request = this.#request;
+    const entry = this.#entry;
     const target: DownloadTarget = {
       path: entry.partialPath,
       start: await entry.readState(),

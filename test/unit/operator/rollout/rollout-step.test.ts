@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { ReplicaModel } from "../../../../common/admin-api.ts";
 import type { EpochRecord } from "../../../../operator/rollout/epoch-record.ts";
 import type { ReplicaView, RolloutSnapshot } from "../../../../operator/rollout/rollout-snapshot.ts";
-import { nextRolloutStep, preparationKey, preparationOf } from "../../../../operator/rollout/rollout-step.ts";
+import { aimOf, nextRolloutStep, preparationKey, preparationOf } from "../../../../operator/rollout/rollout-step.ts";
 import { rolloutView } from "../../../../operator/rollout/rollout-view.ts";
 import { listedVersions, targetOf } from "../../../../operator/rollout/target.ts";
 
@@ -81,10 +81,7 @@ function snapshot(
       ...wish,
     },
   };
-  const members = draft.replicas.filter(({ source }) => source === "s");
-  const target = targetOf(draft.wish.policy, draft.wish.labels, listedVersions(members));
-  const served = draft.record?.serving !== undefined && draft.record.source === "s" ? draft.record : undefined;
-  const key = preparationKey(preparationOf(target, served as never, draft, members));
+  const key = preparationKey(preparationOf(aimOf(draft), draft.wish));
   return { ...draft, replicas: replicas.map((one) => ({ ...one, told: one.isTold ? key : undefined })) };
 }
 
@@ -283,7 +280,7 @@ describe("what people are told", () => {
   const view = (given: RolloutSnapshot, message?: string) =>
     rolloutView(given, nextRolloutStep(given), {
       heldMs: 12.4,
-      abort: message === undefined ? undefined : { message },
+      abort: message,
     });
 
   test.each<[string, RolloutSnapshot, object]>([
