@@ -202,6 +202,36 @@ export function parseCommandRefusal(body: unknown): CommandRefusal {
   return refusal.parse(body);
 }
 
+/** Where a replica tells its load, to `GET`: a {@link ReplicaLoad}. */
+export const LOAD_PATH = "/admin/v1/load";
+
+const load = z.object({
+  /** Drawn by the process when it starts; sums begin at 0 with it. */
+  instance: z.string().min(1).max(64),
+  /** When this was taken, in ms of a clock of the process that only goes forward. */
+  takenAtMs: z.number().min(0),
+  /** Requests that are being answered, or wait for it. */
+  inFlight: z.int().min(0),
+  /** Requests that came, those that were refused among them. */
+  requests: z.int().min(0),
+  /** Requests that were refused because there were too many. */
+  refused: z.int().min(0),
+  /** The time that requests have been in flight, summed up: its growth by that of `takenAtMs` is the concurrency between. */
+  inFlightMs: z.number().min(0),
+  /** The time that requests have waited for their turn with a model, and how many had their turn. */
+  queueMs: z.number().min(0),
+  queued: z.int().min(0),
+  /** The time that models have computed, all their instances together. */
+  computeMs: z.number().min(0),
+});
+/** How much a replica has to do, in sums since its process began, so that nothing is lost between two questions. */
+export type ReplicaLoad = z.infer<typeof load>;
+
+/** Reads a replica's load. Throws if it is not one. */
+export function parseReplicaLoad(body: unknown): ReplicaLoad {
+  return load.parse(body);
+}
+
 /** Reads a container's termination message; undefined if it is not a replica's. */
 export function parseTerminationMessage(text: string): ReplicaFailure | undefined {
   try {
