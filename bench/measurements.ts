@@ -131,21 +131,23 @@ async function load(
   return result;
 }
 
-function isGood(outcome: string): boolean {
+/** Requests that were answered as asked. */
+export function isGood(outcome: string): boolean {
   return outcome === "ok";
 }
 
-function failuresOf({ outcomes, unanswered }: LoadResult, isFine: (outcome: string) => boolean): Failures {
+/** Why requests failed, and how often. */
+export function failuresOf({ outcomes, unanswered }: LoadResult, isFine: (outcome: string) => boolean): Failures {
   const failed = Object.entries(outcomes).filter(([outcome]) => !isFine(outcome));
   const counts = failed.map(([outcome, { count }]) => [outcome, count] as const);
   return Object.fromEntries(unanswered === 0 ? counts : [...counts, ["no answer", unanswered]]);
 }
 
-function countOf({ outcomes }: LoadResult, counts: (outcome: string) => boolean): number {
+export function countOf({ outcomes }: LoadResult, counts: (outcome: string) => boolean): number {
   return Object.entries(outcomes).reduce((sum, [outcome, { count }]) => sum + (counts(outcome) ? count : 0), 0);
 }
 
-function latenciesOf({ outcomes }: LoadResult, counts: (outcome: string) => boolean): LatencyHistogram {
+export function latenciesOf({ outcomes }: LoadResult, counts: (outcome: string) => boolean): LatencyHistogram {
   const all = LatencyHistogram.empty();
   for (const [outcome, { latencies }] of Object.entries(outcomes)) {
     if (counts(outcome)) all.add(LatencyHistogram.fromCounts(latencies));

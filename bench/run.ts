@@ -2,17 +2,14 @@
  * `npm run bench`: measures Lockstep beside other servers and plain Node.js, and says which goals it meets. What it
  * measures and how is in docs/performance.md. This file is an entry.
  */
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { availableParallelism, platform } from "node:os";
-import path from "node:path";
+import { bundleRuntime } from "./bundle-runtime.ts";
 import { LOAD_CASES, OTHER_CASES } from "./load-cases.ts";
 import { readOptions, type BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/peer.ts";
 import { asMarkdown, asText, machineOf, tablesOf } from "./report.ts";
 import { runSuite } from "./suite.ts";
-
-const ROOT = path.join(import.meta.dirname, "..");
 
 const width = Math.max(...[...LOAD_CASES, ...PEERS].map(({ name }) => name.length));
 const line = (name: string, text: string): string => `  ${name.padEnd(width)}  ${text}`;
@@ -61,12 +58,7 @@ else if (read.kind === "wrong") {
 async function bench(options: BenchOptions): Promise<void> {
   if (platform() !== "linux") throw new Error("expected Linux: CPU time of process trees is read from /proc");
   if (availableParallelism() < 2) console.error("one core only: the load takes its CPU time from the server's core");
-  if (options.bundles) {
-    const { status } = spawnSync(process.execPath, [path.join(ROOT, "build/bundle.ts")], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if (status !== 0) throw new Error("build/bundle.ts failed");
-  }
+  if (options.bundles) bundleRuntime();
   const startMs = performance.now();
   const progress = (text: string): void => {
     const seconds = Math.round((performance.now() - startMs) / 1000);

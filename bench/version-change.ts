@@ -2,7 +2,6 @@
  * `npm run bench:versions`: what requests notice of a new version that is fetched, verified, loaded and warmed beside the
  * one that answers, and takes its place. This file is an entry.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,14 +9,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { floats, onnxModel } from "../test/fixtures/onnx-builder.ts";
 import type { BenchModel } from "./bench-models.ts";
+import { bundleRuntime } from "./bundle-runtime.ts";
 import type { LoadResult, Pacing } from "./loadgen/job.ts";
-import { LatencyHistogram } from "./loadgen/latency-histogram.ts";
 import { runLoad } from "./loadgen/run-load.ts";
+import { countOf, failuresOf, isGood, latenciesOf } from "./measurements.ts";
 import { PEERS, type Peer } from "./peers/peer.ts";
 import { startPeer, type RunningPeer } from "./peers/run-peer.ts";
 import { targetOf } from "./wire/encoding.ts";
 
-const ROOT = path.join(import.meta.dirname, "..");
 const HELP = `Measures the p99 of requests while a replica changes to a new version in place, beside that of the same load when nothing
 changes, at 60 % of what the replica can answer: one core for it, another for the load.
 
@@ -50,10 +49,7 @@ if (values.help) process.stdout.write(HELP);
 else await main();
 
 async function main(): Promise<void> {
-  if (!values["no-bundle"]) {
-    const { status } = spawnSync(process.execPath, [path.join(ROOT, "build/bundle.ts")], { stdio: "ignore" });
-    if (status !== 0) throw new Error("build/bundle.ts failed");
-  }
+  if (!values["no-bundle"]) bundleRuntime();
   for (const sizeMb of values.sizes.split(",").map(Number)) {
     const ratios: number[] = [];
     for (let round = 1; round <= Number(values.rounds); round++) {
@@ -89,7 +85,7 @@ async function measure(sizeMb: number, measureMs: number): Promise<Round> {
     const peer: Peer = { ...lockstep, environment: { LOCKSTEP_CONFIG: writeConfig(folder, repository) } };
     await using server = await startPeer(peer, model(repository));
     const capacity = await load(server, { kind: "closed", connections: CONNECTIONS, streams: 1 }, CAPACITY_MS);
-    const requestsPerSecond = (countOf(capacity) / capacity.seconds) * LOAD;
+    const requestsPerSecond = (countOf(capacity, isGood) / capacity.seconds) * LOAD;
     const pacing: Pacing = { kind: "open", connections: CONNECTIONS, streams: 1, requestsPerSecond };
     const steady = await load(server, pacing, measureMs);
     // Made before, and moved in at once: only the replica's own work is measured.
@@ -100,7 +96,7 @@ async function measure(sizeMb: number, measureMs: number): Promise<Round> {
     renameSync(path.join(folder, "next/2"), path.join(repository, "2"));
     const changedAfterMs = await untilServed(server, startMs, measureMs);
     const changed = await changing;
-    return { steadyP99Ms: p99Of(steady), changeP99Ms: p99Of(changed), changedAfterMs, failed: failuresOf(changed) };
+    return { steadyP99Ms: p99Of(steady), changeP99Ms: p99Of(changed), changedAfterMs, failed: failedOf(changed) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -154,17 +150,10 @@ function model(repository: string): BenchModel {
   return { name: "mlp", file: path.join(repository, "1/model.onnx"), inputs: [input] };
 }
 
-function countOf({ outcomes }: LoadResult): number {
-  return outcomes["ok"]?.count ?? 0;
+function failedOf(result: LoadResult): number {
+  return Object.values(failuresOf(result, isGood)).reduce((sum, count) => sum + count, 0);
 }
 
-function failuresOf({ outcomes, unanswered }: LoadResult): number {
-  const failed = Object.entries(outcomes).filter(([outcome]) => outcome !== "ok");
-  return failed.reduce((sum, [, { count }]) => sum + count, unanswered);
-}
-
-function p99Of({ outcomes }: LoadResult): number {
-  const all = LatencyHistogram.empty();
-  for (const { latencies } of Object.values(outcomes)) all.add(LatencyHistogram.fromCounts(latencies));
-  return all.quantile(0.99);
+function p99Of(result: LoadResult): number {
+  return latenciesOf(result, () => true).quantile(0.99);
 }

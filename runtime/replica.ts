@@ -5,9 +5,9 @@ import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
-import { carryOut } from "./admin/replica-commands.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
+import { SwitchedModels } from "./admin/switched-models.ts";
 import { BUILD_INFO } from "./build-info.ts";
 import { grpcLimitsOf, httpLimitsOf, intraOpThreads, type RuntimeProcessConfig } from "./config.ts";
 import { MemoryGuard } from "./core/memory-guard.ts";
@@ -21,7 +21,6 @@ import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
 import { InferPath } from "./serving/infer-path.ts";
-import { ModelGate } from "./serving/model-gate.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
@@ -185,25 +184,20 @@ function assemble(options: ReplicaOptions): Parts {
     }),
   );
   const sequences = new Map(config.models.map((model) => [model.name, model.sequences]));
-  const gates = new Map(
-    config.models
-      .filter(({ switchedBy }) => switchedBy === "Operator")
-      .map(({ name }) => {
-        const gate = new ModelGate({
-          model: { activate: (serving) => void manager.activate(name, serving) },
-          now: () => performance.now(),
-          onChange: (state, heldMs) => {
-            logGateState(logger, name, state);
-            metrics.observeGate(name, state.kind === "Serving" || state.kind === "Fenced" ? state.epoch : 0, heldMs);
-            noteReadiness();
-            revision.raise();
-          },
-        });
-        resources.defer(() => gate.close());
-        return [name, gate] as const;
-      }),
+  const switched = resources.use(
+    new SwitchedModels({
+      models: config.models,
+      manager,
+      instance,
+      onChange: (name, gate, heldMs) => {
+        logGateState(logger, name, gate);
+        metrics.observeGate(name, gate.kind === "Serving" || gate.kind === "Fenced" ? gate.epoch : 0, heldMs);
+        noteReadiness();
+        revision.raise();
+      },
+    }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates });
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
   const handlers = {
     servables: manager,
     path,
@@ -234,23 +228,10 @@ function assemble(options: ReplicaOptions): Parts {
     ready: ready.promise,
     wasReady: () => wasReady,
     resources,
-    state: () => replicaStateOf(manager.describe(), draining, (name) => gates.get(name)?.describe()),
+    state: () => replicaStateOf(manager.describe(), draining, (name) => switched.describe(name)),
     revision,
     instance,
-    carryOut: (command) =>
-      carryOut(command, {
-        instance,
-        now: () => performance.now(),
-        model: (name) => {
-          const gate = gates.get(name);
-          if (gate === undefined) return undefined;
-          return {
-            tell: (event) => gate.tell(event),
-            aspire: (aspiration) => manager.aspire(name, aspiration),
-            isPrepared: (serving) => manager.isPrepared(name, serving),
-          };
-        },
-      }),
+    carryOut: (command) => switched.carryOut(command),
     beginDrain: () => {
       draining = true;
       revision.raise();

@@ -6,7 +6,7 @@ import { cacheKey } from "./cache/cache-key.ts";
 import type { CacheRequest, DownloadTarget, NodeCache } from "./cache/node-cache.ts";
 import type { DownloadPolicy } from "./download-policy.ts";
 import { findFetched, localFilesOf, MODEL_FILE, type FetchedVersions, type LocalFile } from "./fetched-version.ts";
-import type { Journal, PartialFileState, VersionRecord } from "./journal.ts";
+import { downloadStateOf, partialFileOf, type Journal, type PartialFileState, type VersionRecord } from "./journal.ts";
 import { freeBytes, localDiskFailure, makePrivateFolder, sha256OfFile } from "./local-disk.ts";
 import type { PartialVersion } from "./model-directory.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -200,7 +200,7 @@ class VersionFetch {
     const known = this.#files.get(name);
     if (known?.sha256 !== undefined && known.sizeBytes !== undefined) {
       const actual = await sha256OfFile(this.#partial.path(name), known.sizeBytes, signal);
-      const state = stateOf(known);
+      const state = downloadStateOf(known);
       if (actual === known.sha256) return { sizeBytes: known.sizeBytes, sha256: actual, state, resumed: true };
     }
     const fromStart = { etag: file.etag, sizeBytes: file.sizeBytes, checksums: [], durableBytes: 0 };
@@ -220,7 +220,7 @@ class VersionFetch {
       );
     const direct: DownloadTarget = {
       path: this.#partial.path(name),
-      start: known === undefined || known.sha256 !== undefined ? undefined : stateOf(known),
+      start: known === undefined || known.sha256 !== undefined ? undefined : downloadStateOf(known),
       onProgress,
       onCheckpoint: (state) => this.#record(name, state, undefined),
     };
@@ -286,16 +286,9 @@ class VersionFetch {
   }
 
   async #record(name: string, state: DownloadState, sha256: string | undefined): Promise<void> {
-    const { etag, sizeBytes, checksums, durableBytes } = state;
-    if (etag === undefined) return;
-    this.#files.set(name, {
-      name,
-      etag,
-      checksums: [...checksums],
-      durableBytes,
-      ...(sizeBytes === undefined ? {} : { sizeBytes }),
-      ...(sha256 === undefined ? {} : { sha256 }),
-    });
+    const file = partialFileOf(name, state, sha256);
+    if (file === undefined) return;
+    this.#files.set(name, file);
     const journal: Journal = { formatVersion: 1, files: [...this.#files.values()] };
     await this.#partial.writeJournal(journal);
   }
@@ -305,10 +298,6 @@ class VersionFetch {
 function isOfState(state: Pick<PartialFileState, "etag" | "sizeBytes"> | DownloadState, file: VersionFile): boolean {
   const sameEtag = file.etag === undefined || file.etag === state.etag;
   return sameEtag && (file.sizeBytes === undefined || file.sizeBytes === state.sizeBytes);
-}
-
-function stateOf({ etag, sizeBytes, checksums, durableBytes }: PartialFileState): DownloadState {
-  return { etag, sizeBytes, checksums, durableBytes };
 }
 
 /** The manifest as it is kept beside the version. */

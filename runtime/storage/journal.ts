@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { CHECKSUM_ALGORITHMS } from "./checksum.ts";
+import type { DownloadState } from "./file-download.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const size = z.int().min(0);
@@ -47,6 +48,28 @@ const versionRecord = z.strictObject({
 });
 /** What lies beside a complete version. The first file is the model. */
 export type VersionRecord = z.infer<typeof versionRecord>;
+
+/**
+ * What a journal keeps of a file on its way, or of one that is complete. Undefined where the storage does not tell its
+ * state: nobody could tell later whether the rest is of the same file.
+ */
+export function partialFileOf(name: string, state: DownloadState, fileSha256?: string): PartialFileState | undefined {
+  const { etag, sizeBytes, checksums, durableBytes } = state;
+  if (etag === undefined) return undefined;
+  return {
+    name,
+    etag,
+    checksums: [...checksums],
+    durableBytes,
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(fileSha256 !== undefined && { sha256: fileSha256 }),
+  };
+}
+
+/** Where a download goes on. */
+export function downloadStateOf({ etag, sizeBytes, checksums, durableBytes }: PartialFileState): DownloadState {
+  return { etag, sizeBytes, checksums, durableBytes };
+}
 
 /** Undefined for anything that is not a journal of this format. */
 export function parseJournal(text: string): Journal | undefined {

@@ -3,7 +3,7 @@ import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { eventually } from "../eventually.ts";
 import { failureTraces } from "./failure-traces.ts";
 import { watchRefusedConnections } from "./refused-connections.ts";
-import { applyAndWait, manifest, waitReady } from "./inference-services.ts";
+import { applyAndWait, manifest, waitReady, waitAnswers } from "./inference-services.ts";
 import { installLockstep, OPERATOR_NAMESPACE } from "./installation.ts";
 import { startLoad, type Load, type LoadFailure, type LoadReport } from "../../bench/load.ts";
 import { kubectl, makeNamespace, read } from "./kubectl.ts";
@@ -38,14 +38,7 @@ beforeAll(async () => {
   await makeNamespace(NAMESPACE);
   await store.admit(NAMESPACE);
   await applyAndWait(NAMESPACE, digits());
-  await eventually(
-    "an answer from the node port",
-    async () =>
-      (await fetch(URL, { method: "POST", headers: { "content-type": "application/json" }, body })).ok
-        ? true
-        : undefined,
-    { withinMs: 10_000 },
-  );
+  await waitAnswers(URL, body);
 });
 afterAll(async () => {
   await kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);

@@ -2,12 +2,11 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
-import { eventually } from "../eventually.ts";
 import { identityModel } from "../fixtures/onnx-builder.ts";
 import { runProgram } from "../programs/run-program.ts";
 import { startLoad, type LoadReport } from "../../bench/load.ts";
 import { writeEchoVersions } from "../switch/echo-models.ts";
-import { applyAndWait, manifest, waitFor } from "./inference-services.ts";
+import { applyAndWait, manifest, waitFor, waitAnswers } from "./inference-services.ts";
 import { installLockstep } from "./installation.ts";
 import { kubectl, makeNamespace, read } from "./kubectl.ts";
 import { startModelStore, type ModelStore } from "./model-store.ts";
@@ -43,14 +42,7 @@ beforeAll(async () => {
       resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "512Mi" } },
     }),
   );
-  await eventually(
-    "an answer from the node port",
-    async () =>
-      (await fetch(URL, { method: "POST", headers: { "content-type": "application/json" }, body: BODY })).ok
-        ? true
-        : undefined,
-    { withinMs: 10_000 },
-  );
+  await waitAnswers(URL, BODY);
 });
 afterAll(async () => {
   await kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);

@@ -55,3 +55,9 @@ export function conditionOf(status: InferenceServiceStatus | undefined, type: st
   const condition = status?.conditions?.find((candidate) => candidate.type === type);
   return condition === undefined ? "" : `${condition.status} ${condition.reason}`;
 }
+
+/** Waits until an inference request to this address is answered: a Service's port may be open some time after its replicas are ready. */
+export async function waitAnswers(url: string, body: string, withinMs = 10_000): Promise<void> {
+  const request = { method: "POST", headers: { "content-type": "application/json" }, body };
+  await eventually(`an answer of ${url}`, async () => (await fetch(url, request)).ok || undefined, { withinMs });
+}

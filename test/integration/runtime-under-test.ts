@@ -1,11 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import { STATE_PATH, parseReplicaReport, type ReplicaState } from "../../common/admin-api.ts";
+import { TestProcess } from "../fixtures/test-process.ts";
 
 export const ROOT = path.join(import.meta.dirname, "../..");
 export const EXAMPLES = path.join(ROOT, "examples");
@@ -21,26 +20,11 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** A process of ours, and what it has written. It does not outlive the test. */
-export class ProcessUnderTest {
-  readonly child: ChildProcess;
-  readonly exited: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
-  output = "";
-
+/** A process that does not outlive the test. */
+export class ProcessUnderTest extends TestProcess {
   constructor(args: readonly string[], environment: Readonly<Record<string, string>>) {
-    this.child = spawn(process.execPath, args, {
-      cwd: ROOT,
-      env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const keep = (chunk: Buffer): void => void (this.output += chunk.toString());
-    this.child.stdout?.on("data", keep);
-    this.child.stderr?.on("data", keep);
-    this.exited = once(this.child, "close").then(([code, signal]) => ({ code, signal }));
-    onTestFinished(async () => {
-      this.child.kill("SIGKILL");
-      await this.exited;
-    });
+    super(args, environment);
+    onTestFinished(() => this.end("SIGKILL"));
   }
 
   /** Waits until the output matches, and gives the first group. Throws if the process ends before. */

@@ -12,7 +12,7 @@ import { writeEchoVersions } from "../switch/echo-models.ts";
 import { FAULTS, type Victims } from "../switch/faults.ts";
 import { Fleet } from "../switch/fleet.ts";
 import { findViolations } from "../switch/history-checker.ts";
-import { TestProcess } from "../switch/replica-process.ts";
+import { TestProcess } from "../fixtures/test-process.ts";
 import { readSettings } from "../switch/settings.ts";
 import { breakableWay } from "./kube-proxy.ts";
 import { manifest, openSandbox, waitReady, type Sandbox } from "./operator-under-test.ts";
@@ -37,7 +37,7 @@ function startOperators(
   let started = 0;
   const slots: TestProcess[] = [];
   const begin = (slot: number): void => {
-    const process = new TestProcess("operator/main.ts", {
+    const process = new TestProcess(["operator/main.ts"], {
       KUBECONFIG: kubeconfig,
       POD_NAME: `operator-${started++}`,
       POD_NAMESPACE: sandbox.namespace,
@@ -156,7 +156,7 @@ test("no client sees an older version after a newer one, whatever strikes", { ti
   );
   if (count > 0) {
     const guilty = fleet.replicas.find(({ number }) => number === first[0]?.later.replica);
-    const log = guilty?.process.output
+    const log = guilty?.process?.output
       .split("\n")
       .filter((line) => !line.includes("fetch"))
       .join("\n");

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Fleet, Replica } from "./fleet.ts";
-import type { TestProcess } from "./replica-process.ts";
+import type { TestProcess } from "../fixtures/test-process.ts";
 
 /** What faults can strike. */
 export interface Victims {

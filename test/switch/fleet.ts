@@ -9,7 +9,7 @@ import { ApiError } from "../../operator/kube/cluster.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { pathOf, RESOURCES } from "../../operator/kube/resources.ts";
 import { AdminProxy } from "./admin-proxy.ts";
-import { TestProcess } from "./replica-process.ts";
+import { TestProcess } from "../fixtures/test-process.ts";
 import { TestNode } from "./test-node.ts";
 
 type PodObject = KubeObject & {
@@ -26,7 +26,8 @@ export interface Replica {
   readonly address: string;
   readonly origin: string;
   readonly proxy: AdminProxy;
-  process: TestProcess;
+  /** Undefined while it is about to be started. */
+  process: TestProcess | undefined;
   isReady: boolean;
   /** Restarts of the container. */
   restarts: number;
@@ -76,7 +77,7 @@ export class Fleet implements AsyncDisposable {
     await this.#node.leave();
     await Promise.all(
       this.replicas.map(async ({ process, proxy }) => {
-        await process.end("SIGKILL");
+        await process?.end("SIGKILL");
         await proxy.close();
       }),
     );
@@ -124,7 +125,7 @@ export class Fleet implements AsyncDisposable {
         address,
         origin: `http://${address}:${HTTP_PORT}`,
         proxy: new AdminProxy(address, ADMIN_PORT, ADMIN_PORT + 1),
-        process: undefined as unknown as TestProcess,
+        process: undefined,
         isReady: false,
         restarts: 0,
       };
@@ -137,7 +138,7 @@ export class Fleet implements AsyncDisposable {
       replica.restarts += 1;
       replica.isReady = false;
       const ended = replica.process;
-      replica.process = undefined as unknown as TestProcess;
+      replica.process = undefined;
       void this.#startProcess(pod, replica).catch(() => {
         replica.process = ended;
       });
@@ -157,7 +158,7 @@ export class Fleet implements AsyncDisposable {
       for (const [file, text] of Object.entries((body as { data: Record<string, string> }).data))
         writeFileSync(path.join(folder, volume, file), text);
     }
-    replica.process = new TestProcess("runtime/main.ts", {
+    replica.process = new TestProcess(["runtime/main.ts"], {
       LOCKSTEP_CONFIG: path.join(folder, "config/runtime.json"),
       LOCKSTEP_OPERATOR_KEY: path.join(folder, "operator-key/operator.pem"),
       LOCKSTEP_MODEL_DIR: path.join(folder, "models"),

@@ -3,7 +3,7 @@ import { lstat, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import type { DownloadedFile, DownloadState } from "../file-download.ts";
-import { parseJournal, type Journal } from "../journal.ts";
+import { downloadStateOf, parseJournal, partialFileOf, type Journal } from "../journal.ts";
 import { makePrivateFolder, openPrivateFile, replaceFile, syncFolder } from "../local-disk.ts";
 import { etagOf } from "../regular-file.ts";
 import { Lease } from "./lease.ts";
@@ -88,21 +88,12 @@ export class CacheEntry {
   async readState(): Promise<DownloadState | undefined> {
     const text = await readSmallFile(join(this.folder, "journal.json"));
     const found = text === undefined ? undefined : parseJournal(text)?.files[0];
-    if (found === undefined) return undefined;
-    const { etag, sizeBytes, checksums, durableBytes } = found;
-    return { etag, sizeBytes, checksums, durableBytes };
+    return found && downloadStateOf(found);
   }
 
-  async writeState({ etag, sizeBytes, checksums, durableBytes }: DownloadState): Promise<void> {
-    // Without it nobody could tell whether the rest is of the same file.
-    if (etag === undefined) return;
-    const file = {
-      name: PARTIAL,
-      etag,
-      checksums: [...checksums],
-      durableBytes,
-      ...(sizeBytes !== undefined && { sizeBytes }),
-    };
+  async writeState(state: DownloadState): Promise<void> {
+    const file = partialFileOf(PARTIAL, state);
+    if (file === undefined) return;
     const journal: Journal = { formatVersion: 1, files: [file] };
     await replaceFile(join(this.folder, "journal.json"), JSON.stringify(journal), false);
   }
