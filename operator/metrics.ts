@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, type CollectFunction, Gauge, Histogram, Registry } from "prom-client";
 import { OUTCOMES, type WorkerObserver } from "./controller/worker.ts";
 import type { WorkQueueStats } from "./controller/work-queue.ts";
+import type { RequestObserver } from "./kube/observed-client.ts";
 
 /** The operator's metrics: the one list of them, for registration and for the docs. */
 export const OPERATOR_METRICS = {
@@ -15,6 +16,12 @@ export const OPERATOR_METRICS = {
     type: "histogram",
     help: "How long reconciles took.",
     labels: [],
+  },
+  apiRequests: {
+    name: "lockstep_operator_api_requests_total",
+    type: "counter",
+    help: "Requests to the API server, by method (WATCH for watches) and status of the answer; 0 is none.",
+    labels: ["verb", "code"],
   },
   queueDepth: {
     name: "lockstep_operator_queue_depth",
@@ -74,6 +81,7 @@ export interface OperatorGauges {
 
 export interface OperatorMetrics {
   readonly observer: WorkerObserver;
+  readonly observeRequest: RequestObserver;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -82,7 +90,7 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const { reconciles, reconcileDuration, queueDepth, queueAge, queueFailing, leader, services, watchAge } =
+  const { reconciles, reconcileDuration, apiRequests, queueDepth, queueAge, queueFailing, leader, services, watchAge } =
     OPERATOR_METRICS;
   const counter = new Counter({
     name: reconciles.name,
@@ -94,7 +102,13 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   const durations = new Histogram({
     name: reconcileDuration.name,
     help: reconcileDuration.help,
-    buckets: [0.005, 0.02, 0.05, 0.1, 0.5, 1, 2, 5, 30],
+    buckets: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30],
+    registers,
+  });
+  const requests = new Counter({
+    name: apiRequests.name,
+    help: apiRequests.help,
+    labelNames: apiRequests.labels,
     registers,
   });
   const add = (
@@ -130,6 +144,7 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
         durations.observe(durationMs / 1000);
       },
     },
+    observeRequest: ({ verb, code }) => requests.inc({ verb, code }),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

@@ -9,6 +9,7 @@ import { checkValidationRules } from "./kube/validation-rules.ts";
 import { operatorPrivateKey } from "./kube/operator-key.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
+import { observedClient } from "./kube/observed-client.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
@@ -50,7 +51,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const stopping = new AbortController();
   const identity = `${config.POD_NAME || "operator"}_${randomUUID()}`;
   const direct = createKubeClient({ connection });
-  const client = options.wrapClient?.(direct) ?? direct;
+  const client = observedClient(options.wrapClient?.(direct) ?? direct, (request) => metrics.observeRequest(request));
   const queue = new WorkQueue();
   let replicas: Replicas | undefined = options.replicas;
   const world = createInformedWorld({
