@@ -35,6 +35,9 @@ export interface LoadReport {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Answers that took longer than a second, and failures that did. */
+  readonly late: number;
   /** Answers by the version that the server says answered. */
   readonly versions: Readonly<Record<string, number>>;
 }
@@ -47,6 +50,7 @@ export interface Load {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
+const LATE_MS = 1_000;
 
 /** Starts a load on an address of this machine. Nothing is sent twice: whatever goes wrong is counted. */
 export function startLoad(options: LoadOptions): Load {
@@ -121,6 +125,8 @@ export function startLoad(options: LoadOptions): Load {
         requestsPerSecond: Math.round((latencies.length / durationMs) * 1000),
         p50Ms: quantile(0.5),
         p99Ms: quantile(0.99),
+        maxMs: Math.round(latencies.at(-1) ?? 0),
+        late: latencies.filter((latencyMs) => latencyMs > LATE_MS).length,
         versions,
       };
     },

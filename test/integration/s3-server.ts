@@ -23,6 +23,8 @@ export interface S3Server extends AsyncDisposable {
   readonly directory: string;
   /** The credentials as the AWS SDKs read them. */
   readonly environment: Readonly<Record<string, string>>;
+  /** For tests that let it stand still. */
+  readonly process: ChildProcess;
   /** Ends the server and removes its directory; may be called twice. */
   stop(): Promise<void>;
 }
@@ -111,6 +113,7 @@ function describeServer(child: ChildProcess, host: string, port: number, directo
     region,
     ...keys,
     directory,
+    process: child,
     environment: {
       AWS_ACCESS_KEY_ID: keys.accessKeyId,
       AWS_SECRET_ACCESS_KEY: keys.secretAccessKey,
