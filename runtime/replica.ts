@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { CommandRefusal, ReplicaCommand, ReplicaState } from "../common/admin-api.ts";
+import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
+import { replicaLoadOf } from "./admin/replica-load.ts";
 import { carryOut } from "./admin/replica-commands.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
@@ -99,6 +100,7 @@ interface Parts {
   /** What is told of the replica; {@link revision} is raised with each change. */
   readonly state: () => ReplicaState;
   readonly revision: Revision;
+  readonly load: () => ReplicaLoad;
   /** Drawn by this process. */
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
@@ -204,10 +206,11 @@ function assemble(options: ReplicaOptions): Parts {
       }),
   );
   const path = new InferPath({ servables: manager, statistics, sequences, gates });
+  const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
     path,
-    admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
+    admission,
     statistics,
     protocols: new Set(config.protocols),
     metrics,
@@ -236,6 +239,7 @@ function assemble(options: ReplicaOptions): Parts {
     resources,
     state: () => replicaStateOf(manager.describe(), draining, (name) => gates.get(name)?.describe()),
     revision,
+    load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
     instance,
     carryOut: (command) =>
       carryOut(command, {
@@ -307,6 +311,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         port,
         revision,
         report: () => ({ instance, revision: revision.count, state: state() }),
+        load: parts.load,
         carryOut: parts.carryOut,
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
