@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   FULL_DETAIL_MS,
@@ -42,9 +42,11 @@ describe("a history", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 40_000 }), { minLength: 1, maxLength: 200 }), (stepsMs) => {
         let nowMs = 0;
+        const all: number[] = [];
         let kept: readonly LoadSample[] = [];
         for (const stepMs of stepsMs) {
           nowMs += stepMs;
+          all.push(nowMs);
           kept = withSample(kept, sample(nowMs));
           expect(kept.at(-1)?.atMs).toBe(nowMs);
           const old = kept.filter(({ atMs }) => nowMs - atMs > FULL_DETAIL_MS);
@@ -53,7 +55,6 @@ describe("a history", () => {
             expect(atMs - (old[index - 1]?.atMs ?? Number.NEGATIVE_INFINITY)).toBeGreaterThanOrEqual(SPARSE_MS);
         }
         const untilMs = nowMs;
-        const all = stepsMs.reduce<number[]>((times, stepMs) => [...times, (times.at(-1) ?? 0) + stepMs], []);
         const recent = all.filter((atMs) => untilMs - atMs <= FULL_DETAIL_MS);
         expect(kept.map(({ atMs }) => atMs).slice(-recent.length)).toEqual(recent);
       }),

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LoadSample } from "../../../../operator/load/load-source.ts";
 import { SCALE_METRICS } from "../../../../operator/load/scale-metric-table.ts";
