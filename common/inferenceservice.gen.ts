@@ -90,8 +90,8 @@ export interface Predictor {
   readonly scaleMetric?: "concurrency" | "rps" | "queueTime" | "cpu" | "memory";
   /**
    * What to aim for, on average over the replicas: for cpu and memory, percent of what a replica requests (default 80,
-   * at most 1000); for concurrency, requests of one replica (default 4); for rps, requests each second of one replica
-   * (no default); for queueTime, milliseconds (default 20).
+   * at most 1000); for concurrency, requests of one replica (default 0.7 for each of concurrency.instances); for rps,
+   * requests each second of one replica (no default); for queueTime, milliseconds (default 20).
    */
   readonly scaleTarget?: number;
   readonly scaling?: Scaling;

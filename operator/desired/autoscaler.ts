@@ -27,7 +27,7 @@ export function autoscaler(isvc: InferenceService, settings: ScaleSettings): Des
       scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name },
       minReplicas: range.min,
       maxReplicas: range.max,
-      metrics: [metricOf(target)],
+      metrics: metricsOf(target),
       ...((scaleUp !== undefined || scaleDown !== undefined) && {
         behavior: {
           ...(scaleUp !== undefined && { scaleUp: rules(scaleUp) }),
@@ -39,16 +39,19 @@ export function autoscaler(isvc: InferenceService, settings: ScaleSettings): Des
   return { kind: "wanted", object };
 }
 
-function metricOf(target: Exclude<ScaleTarget, { kind: "unavailable" }>): OwnedAutoscalerMetric {
-  if (target.kind === "pods") {
-    const { metricName, averageValue } = target;
-    return {
+function metricsOf(target: Exclude<ScaleTarget, { kind: "unavailable" }>): OwnedAutoscalerMetric[] {
+  if (target.kind === "pods")
+    return target.metrics.map(({ metricName, averageValue }) => ({
       type: "Pods",
-      pods: { metric: { name: metricName }, target: { type: "AverageValue", averageValue: String(averageValue) } },
-    };
-  }
+      pods: { metric: { name: metricName }, target: { type: "AverageValue", averageValue: quantity(averageValue) } },
+    }));
   const { name, averageUtilization } = target;
-  return { type: "Resource", resource: { name, target: { type: "Utilization", averageUtilization } } };
+  return [{ type: "Resource", resource: { name, target: { type: "Utilization", averageUtilization } } }];
+}
+
+/** As the API server writes it, so that nothing looks changed. */
+function quantity(value: number): string {
+  return Number.isInteger(value) ? String(value) : `${Math.round(1000 * value)}m`;
 }
 
 function rules(

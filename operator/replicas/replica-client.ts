@@ -28,6 +28,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export class ReplicaClient {
   readonly #options: ReplicaClientOptions;
   readonly #agent: Agent;
+  /** Of the question for the load, which is the same each time: it is asked often. */
+  #loadSignature: string | undefined;
 
   constructor(options: ReplicaClientOptions) {
     this.#options = options;
@@ -55,8 +57,9 @@ export class ReplicaClient {
 
   /** How much a replica has to do. Throws where there is no answer, and the signal's reason. */
   async load(origin: string, signal: AbortSignal): Promise<ReplicaLoad> {
-    const sent = { method: "GET", origin, path: LOAD_PATH, body: "" } as const;
-    const { status, body } = await this.#send(sent, 0, signal);
+    const asked = { method: "GET", path: LOAD_PATH, body: "" } as const;
+    const signature = (this.#loadSignature ??= this.#options.signer.signatureOf(asked));
+    const { status, body } = await this.#send({ ...asked, origin, signature }, 0, signal);
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaLoad(JSON.parse(body));
   }
@@ -94,12 +97,14 @@ export class ReplicaClient {
       readonly origin: string;
       readonly path: string;
       readonly body: string;
+      /** Where it is known already. */
+      readonly signature?: string;
     },
     waitMs: number,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly body: string }> {
     const { signer, timeoutMs } = this.#options;
-    const { method, origin, path, body } = sent;
+    const { method, origin, path, body, signature = signer.signatureOf({ method, path, body }) } = sent;
     // Not AbortSignal.any: what it makes stays with a signal that lives long, and there are many questions.
     const deadline = startDeadline(systemClock, waitMs + timeoutMs, signal);
     try {
@@ -108,7 +113,7 @@ export class ReplicaClient {
         dispatcher: this.#agent,
         signal: deadline.signal,
         headers: {
-          [SIGNATURE_HEADER]: signer.signatureOf({ method, path, body }),
+          [SIGNATURE_HEADER]: signature,
           ...(method === "POST" && { "content-type": "application/json" }),
         },
         ...(method === "POST" && { body }),

@@ -21,10 +21,7 @@ interface AutoscalerObject extends KubeObject {
 test("the operator learns the load of a replica that tells it to nobody else", async () => {
   const privateKeyPem = newPrivateKeyPem();
   const keyFile = path.join(await temporaryFolder(), "keys.pem");
-  await writeFile(
-    keyFile,
-    createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "pem" }).toString(),
-  );
+  await writeFile(keyFile, createPublicKey(createPrivateKey(privateKeyPem)).export({ type: "spki", format: "pem" }));
   const replica = await startReplicaProcess({
     LOCKSTEP_STORAGE_URI: `file://${EXAMPLES}/models/iris`,
     LOCKSTEP_OPERATOR_KEY: keyFile,

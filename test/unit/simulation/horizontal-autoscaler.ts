@@ -11,6 +11,12 @@ export interface ScaledPod {
   readonly isUnready: boolean;
 }
 
+/** A metric of all pods, and what it should be on average. */
+export interface ScaledMetric {
+  readonly pods: readonly ScaledPod[];
+  readonly target: number;
+}
+
 /** The autoscaler looks this often, in ms. */
 export const SYNC_MS = 15_000;
 const TOLERANCE = 0.1;
@@ -51,9 +57,9 @@ export class HorizontalAutoscaler {
     this.#limits = limits;
   }
 
-  /** The number of replicas from now on. */
-  sync(nowMs: number, pods: readonly ScaledPod[], current: number, target: number): number {
-    const recommended = recommendedReplicas(pods, current, target);
+  /** The number of replicas from now on; of several metrics the one decides that asks for the most. */
+  sync(nowMs: number, metrics: readonly ScaledMetric[], current: number): number {
+    const recommended = Math.max(...metrics.map(({ pods, target }) => recommendedReplicas(pods, current, target)));
     this.#recommended = this.#recommended.filter(({ atMs }) => nowMs - atMs < 300_000);
     this.#recommended.push({ atMs: nowMs, replicas: recommended });
     const stabilized =

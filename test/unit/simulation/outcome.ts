@@ -22,7 +22,8 @@ export function secondsToGoal(
 ): number | undefined {
   const count = Math.floor((untilMs - fromMs) / BUCKET_MS);
   const latencies: number[][] = Array.from({ length: count }, () => []);
-  for (const { endMs, latencyMs } of outcome.answers) latencies[Math.floor((endMs - fromMs) / BUCKET_MS)]?.push(latencyMs);
+  for (const { endMs, latencyMs } of outcome.answers)
+    latencies[Math.floor((endMs - fromMs) / BUCKET_MS)]?.push(latencyMs);
   const refused = new Set(outcome.refusedMs.map((atMs) => Math.floor((atMs - fromMs) / BUCKET_MS)));
   const isGood = latencies.map((bucket, index) => {
     bucket.sort((a, b) => a - b);
@@ -57,5 +58,8 @@ export function averageSize(outcome: Outcome, fromMs: number, untilMs: number): 
 /** The most changes of the number of replicas within any 5 minutes of a time. */
 export function mostChanges({ sizes }: Outcome, fromMs: number, untilMs: number): number {
   const times = sizes.map(({ atMs }) => atMs).filter((atMs) => atMs >= fromMs && atMs < untilMs);
-  return Math.max(0, ...times.map((beginMs) => times.filter((atMs) => atMs >= beginMs && atMs < beginMs + 300_000).length));
+  return Math.max(
+    0,
+    ...times.map((beginMs) => times.filter((atMs) => atMs >= beginMs && atMs < beginMs + 300_000).length),
+  );
 }

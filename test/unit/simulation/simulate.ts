@@ -33,7 +33,7 @@ interface Pod {
 const TICK_MS = 1_000;
 
 /** Runs a scenario: clients that come at random, whatever becomes of those before them, and are spread at random. */
-export function simulate(scenario: Scenario, pipeline: MetricPipeline): Outcome {
+export function simulate(scenario: Scenario, pipelines: readonly MetricPipeline[]): Outcome {
   const { model, rate, lengthMs, maxReplicas, runsAfterMs = 3_000, readyAfterMs = 15_000, seed = 1 } = scenario;
   const random = createRandom(seed);
   const autoscaler = new HorizontalAutoscaler({ minReplicas: 1, maxReplicas });
@@ -41,7 +41,7 @@ export function simulate(scenario: Scenario, pipeline: MetricPipeline): Outcome 
   const refusedMs: number[] = [];
   const sizes: { atMs: number; replicas: number }[] = [];
   let made = 0;
-  let pods: Pod[] = [];
+  const pods: Pod[] = [];
   const leaving: Pod[] = [];
   const make = (bornMs: number): Pod => {
     const name = `replica-${made++}`;
@@ -59,7 +59,7 @@ export function simulate(scenario: Scenario, pipeline: MetricPipeline): Outcome 
     const ready = pods.filter(({ bornMs }) => fromMs - bornMs >= readyAfterMs);
     const perMs = rate(fromMs) / 1_000;
     if (perMs <= 0) return;
-    for (let atMs = fromMs; ; ) {
+    for (let atMs = fromMs; ;) {
       atMs -= Math.log(1 - random()) / perMs;
       if (atMs >= fromMs + TICK_MS) return;
       const pod = ready[Math.floor(random() * ready.length)];
@@ -71,22 +71,23 @@ export function simulate(scenario: Scenario, pipeline: MetricPipeline): Outcome 
   for (let nowMs = 0; nowMs < lengthMs; nowMs += TICK_MS) {
     for (const { replica } of [...pods, ...leaving]) replica.advance(nowMs);
     const running = pods.filter(({ bornMs }) => nowMs - bornMs >= runsAfterMs);
-    pipeline.tick(
-      nowMs,
-      running.map(({ name, replica }) => ({
-        name,
-        load: (atMs) => replica.load(atMs),
-        cpuMs: (atMs) => replica.cpuMs(atMs),
-      })),
-    );
+    const measured = running.map(({ name, replica }) => ({
+      name,
+      load: (atMs: number) => replica.load(atMs),
+      cpuMs: (atMs: number) => replica.cpuMs(atMs),
+    }));
+    for (const pipeline of pipelines) pipeline.tick(nowMs, measured);
     // The autoscaler's clock is not in step with anybody's.
     if (nowMs % SYNC_MS === 7_000) {
-      const seen = pods.map(({ name, bornMs }) => ({
-        value: pipeline.valueOf(name, nowMs),
-        // Pods that do not run yet are pending: left out of any metric.
-        isUnready: nowMs - bornMs < (pipeline.leavesOutUnready ? readyAfterMs : runsAfterMs),
+      const metrics = pipelines.map((pipeline) => ({
+        target: pipeline.target,
+        pods: pods.map(({ name, bornMs }) => ({
+          value: pipeline.valueOf(name, nowMs),
+          // Pods that do not run yet are pending: left out of any metric.
+          isUnready: nowMs - bornMs < (pipeline.leavesOutUnready ? readyAfterMs : runsAfterMs),
+        })),
       }));
-      resize(nowMs, autoscaler.sync(nowMs, seen, pods.length, pipeline.target));
+      resize(nowMs, autoscaler.sync(nowMs, metrics, pods.length));
     }
     arrivals(nowMs);
   }

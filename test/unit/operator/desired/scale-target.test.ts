@@ -30,31 +30,51 @@ describe("what is scaled on", () => {
     name,
     averageUtilization,
   });
-  const pods = (metricName: string, averageValue: number): ScaleTarget => ({ kind: "pods", metricName, averageValue });
+  const pods = (...metrics: readonly (readonly [metricName: string, averageValue: number])[]): ScaleTarget => ({
+    kind: "pods",
+    metrics: metrics.map(([metricName, averageValue]) => ({ metricName, averageValue })),
+  });
 
-  test.each<[string, Partial<Predictor>, ScaleTarget, ScaleTarget | "unavailable"]>([
-    ["nothing said", {}, pods("lockstep_concurrency", 4), resource("cpu", 80)],
-    ["concurrency", { scaleMetric: "concurrency" }, pods("lockstep_concurrency", 4), "unavailable"],
+  const unavailable: ScaleTarget = {
+    kind: "unavailable",
+    message: expect.stringMatching(/^scaleMetric \w+ is measured by the operator.*LOCKSTEP_METRICS_API/) as string,
+  };
+
+  test.each<[string, Partial<Predictor>, ScaleTarget, ScaleTarget]>([
+    ["nothing said", {}, pods(["lockstep_concurrency", 0.7]), resource("cpu", 80)],
+    ["concurrency", { scaleMetric: "concurrency" }, pods(["lockstep_concurrency", 0.7]), unavailable],
+    [
+      "concurrency of several instances",
+      { scaleMetric: "concurrency", concurrency: { instances: 2, placement: "Auto" } },
+      pods(["lockstep_concurrency", 1.4]),
+      unavailable,
+    ],
     [
       "concurrency, with a target",
       { scaleMetric: "concurrency", scaleTarget: 16 },
-      pods("lockstep_concurrency", 16),
-      "unavailable",
+      pods(["lockstep_concurrency", 16]),
+      unavailable,
     ],
-    ["rps", { scaleMetric: "rps", scaleTarget: 500 }, pods("lockstep_requests_per_second", 500), "unavailable"],
-    ["queue time", { scaleMetric: "queueTime" }, pods("lockstep_queue_time_ms", 20), "unavailable"],
+    ["rps", { scaleMetric: "rps", scaleTarget: 500 }, pods(["lockstep_requests_per_second", 500]), unavailable],
+    [
+      "queue time",
+      { scaleMetric: "queueTime" },
+      pods(["lockstep_queue_time_ms", 20], ["lockstep_concurrency", 1]),
+      unavailable,
+    ],
+    [
+      "queue time of several instances, with a target",
+      { scaleMetric: "queueTime", scaleTarget: 5, concurrency: { instances: 2, placement: "Auto" } },
+      pods(["lockstep_queue_time_ms", 5], ["lockstep_concurrency", 2]),
+      unavailable,
+    ],
     ["cpu", { scaleMetric: "cpu" }, resource("cpu", 80), resource("cpu", 80)],
     ["cpu, with a target", { scaleMetric: "cpu", scaleTarget: 60 }, resource("cpu", 60), resource("cpu", 60)],
     ["memory", { scaleMetric: "memory" }, resource("memory", 80), resource("memory", 80)],
   ])("%s", (_sentence, predictor, served, notServed) => {
     const { spec } = scaled(predictor);
     expect(scaleTargetOf(spec.predictor, SERVED)).toEqual(served);
-    if (notServed === "unavailable") {
-      expect(scaleTargetOf(spec.predictor, NOT_SERVED)).toEqual({
-        kind: "unavailable",
-        message: expect.stringMatching(/^scaleMetric \w+ is measured by the operator.*LOCKSTEP_METRICS_API/),
-      });
-    } else expect(scaleTargetOf(spec.predictor, NOT_SERVED)).toEqual(notServed);
+    expect(scaleTargetOf(spec.predictor, NOT_SERVED)).toEqual(notServed);
   });
 });
 
@@ -67,6 +87,16 @@ describe("an autoscaler", () => {
     ["falls back where nothing was said", scaled({}), NOT_SERVED, "wanted"],
   ])("%s", (_sentence, isvc, settings, kind) => {
     expect(autoscaler(isvc, settings).kind).toBe(kind);
+  });
+
+  test.each<[string, Partial<Predictor>, string]>([
+    ["a fraction", {}, "700m"],
+    ["more than one", { concurrency: { instances: 3, placement: "Auto" } }, "2100m"],
+    ["a whole number", { concurrency: { instances: 10, placement: "Auto" } }, "7"],
+  ])("has its target as the API server writes %s", (_sentence, predictor, expected) => {
+    const made = autoscaler(scaled(predictor), SERVED);
+    const [metric] = made.kind === "wanted" ? (made.object.spec?.metrics ?? []) : [];
+    expect(metric?.pods?.target.averageValue).toBe(expected);
   });
 
   test("asks for a metric of pods by its name, on average", () => {
