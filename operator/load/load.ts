@@ -7,7 +7,7 @@ import type { LoadSource } from "./load-source.ts";
 
 export interface LoadOptions extends Pick<
   LoadCollectorOptions,
-  "world" | "isNeeded" | "intervalMs" | "collected" | "port"
+  "world" | "isNeeded" | "intervalMs" | "collected" | "port" | "clock"
 > {
   /** The key that replicas know the operator by, in PEM; asked again where it rejects. */
   readonly privateKeyPem: (signal: AbortSignal) => Promise<string>;
@@ -30,6 +30,7 @@ const KEY_RETRY_MS = 5_000;
 /** Makes the part of the operator that follows the load of replicas: each replica of the operator has its own. */
 export function createLoad({ privateKeyPem, logger, ...options }: LoadOptions): Load {
   const stopping = new AbortController();
+  const clock = options.clock ?? systemClock;
   let client: ReplicaClient | undefined;
   const collector = new LoadCollector({
     ...options,
@@ -51,7 +52,7 @@ export function createLoad({ privateKeyPem, logger, ...options }: LoadOptions): 
       } catch (error) {
         if (stopping.signal.aborted) return;
         logger.warn({ err: error }, "the load of replicas cannot be asked for without the operator's key");
-        await sleep(systemClock, KEY_RETRY_MS, stopping.signal).catch(() => {});
+        await sleep(clock, KEY_RETRY_MS, stopping.signal).catch(() => {});
       }
     }
   }
