@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 28;
+export const VALIDATION_RULE_COUNT = 31;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -82,10 +82,18 @@ export interface Predictor {
    * minReplicas.
    */
   readonly maxReplicas?: number;
-  /** What the autoscaler looks at. */
-  readonly scaleMetric: "cpu" | "memory";
-  /** The use of scaleMetric to aim for, in percent of what the replica requests. */
-  readonly scaleTarget: number;
+  /**
+   * What the autoscaler looks at. concurrency: requests that a replica answers at a time, those that wait among them;
+   * rps: requests that come each second; queueTime: milliseconds that requests wait for the model; cpu and memory: as
+   * metrics-server measures them. Default: concurrency, or cpu where the operator serves no metrics.
+   */
+  readonly scaleMetric?: "concurrency" | "rps" | "queueTime" | "cpu" | "memory";
+  /**
+   * What to aim for, on average over the replicas: for cpu and memory, percent of what a replica requests (default 80,
+   * at most 1000); for concurrency, requests of one replica (default 0.7 for each of concurrency.instances); for rps,
+   * requests each second of one replica (no default); for queueTime, milliseconds (default 20).
+   */
+  readonly scaleTarget?: number;
   readonly scaling?: Scaling;
   /**
    * How the replicas change from one version to another. Strict: once anybody has had an answer of the new version, no

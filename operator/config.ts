@@ -55,6 +55,15 @@ export const OPERATOR_VARIABLES = {
     "How long, in ms, a replica holds requests during a switch of versions without hearing from the operator; then it refuses them.",
     { min: 100, max: 60_000 },
   ),
+  LOCKSTEP_METRICS_API: flag(
+    true,
+    "Whether the operator serves custom.metrics.k8s.io, so that replicas can be scaled on requests in flight, requests per second and queue time.",
+  ),
+  LOCKSTEP_LOAD_INTERVAL_MS: integer(
+    1_000,
+    "How often, in ms, replicas are asked for their load that are scaled on it, or may sleep.",
+    { min: 200, max: 10_000 },
+  ),
   LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that the operator logs."),
   POD_NAME: text("", "Name of the operator's pod, by which it holds the lead."),

@@ -59,6 +59,18 @@ export const OPERATOR_METRICS = {
     help: "Time since a watch was last heard of, by kind. Above a minute, the operator's view is stale.",
     labels: ["kind"],
   },
+  loadReplicas: {
+    name: "lockstep_operator_load_replicas",
+    type: "gauge",
+    help: "Replicas that are asked for their load, by whether they answered the last time.",
+    labels: ["answered"],
+  },
+  loadDuration: {
+    name: "lockstep_operator_load_collection_duration_seconds",
+    type: "histogram",
+    help: "How long it took until all replicas that were asked for their load had answered, or had been given up.",
+    labels: [],
+  },
 } as const satisfies Record<
   string,
   {
@@ -77,11 +89,15 @@ export interface OperatorGauges {
   readiness(): Iterable<"True" | "False" | "Unknown">;
   /** Kind and age in ms of each watch. */
   watches(): Iterable<readonly [kind: string, ageMs: number]>;
+  /** Replicas that are asked for their load. */
+  load(): { readonly asked: number; readonly silent: number };
 }
 
 export interface OperatorMetrics {
   readonly observer: WorkerObserver;
   readonly observeRequest: RequestObserver;
+  /** Counts a round of questions for the load of replicas. */
+  loadCollected(round: { readonly durationMs: number }): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -92,6 +108,7 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   const registers = [registry];
   const { reconciles, reconcileDuration, apiRequests, queueDepth, queueAge, queueFailing, leader, services, watchAge } =
     OPERATOR_METRICS;
+  const { loadReplicas, loadDuration } = OPERATOR_METRICS;
   const counter = new Counter({
     name: reconciles.name,
     help: reconciles.help,
@@ -109,6 +126,12 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
     name: apiRequests.name,
     help: apiRequests.help,
     labelNames: apiRequests.labels,
+    registers,
+  });
+  const loadDurations = new Histogram({
+    name: loadDuration.name,
+    help: loadDuration.help,
+    buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
     registers,
   });
   const add = (
@@ -137,7 +160,13 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   add(watchAge, function () {
     for (const [kind, ageMs] of gauges.watches()) this.set({ kind }, ageMs / 1000);
   });
+  add(loadReplicas, function () {
+    const { asked, silent } = gauges.load();
+    this.set({ answered: "true" }, asked - silent);
+    this.set({ answered: "false" }, silent);
+  });
   return {
+    loadCollected: ({ durationMs }) => loadDurations.observe(durationMs / 1000),
     observer: {
       reconciled({ outcome, durationMs }) {
         counter.inc({ outcome });

@@ -6,11 +6,14 @@ import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
 import { createApiCluster } from "./kube/api-cluster.ts";
 import { checkValidationRules } from "./kube/validation-rules.ts";
+import { isLoadNeeded } from "./desired/scale-target.ts";
 import { operatorPrivateKey } from "./kube/operator-key.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
+import type { Cluster } from "./kube/cluster.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { observedClient } from "./kube/observed-client.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
+import { createLoad } from "./load/load.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -62,6 +65,21 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     podGone: (uid) => replicas?.forget(uid),
   });
 
+  let ownKeyPem: string | undefined;
+  const privateKeyPem = (cluster: Pick<Cluster, "get" | "create">, signal: AbortSignal): Promise<string> =>
+    config.POD_NAMESPACE === ""
+      ? Promise.resolve((ownKeyPem ??= newPrivateKeyPem()))
+      : operatorPrivateKey(cluster, config.POD_NAMESPACE, newPrivateKeyPem, signal);
+  // In every replica of the operator, whoever leads: each of them answers autoscalers.
+  const load = createLoad({
+    world,
+    isNeeded: ({ spec }) => isLoadNeeded(spec, config),
+    intervalMs: config.LOCKSTEP_LOAD_INTERVAL_MS,
+    collected: (round) => metrics.loadCollected(round),
+    privateKeyPem: (signal) => privateKeyPem(createApiCluster({ client, identity }), signal),
+    logger,
+  });
+
   const leading = Promise.withResolvers<void>();
   let holdsLead = (): boolean => false;
   let work: Promise<void> = Promise.resolve();
@@ -73,6 +91,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .inferenceServices()
         .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
     watches: () => world.watches(),
+    load: () => load.counts(),
   });
   const server = await startOperatorServer({
     port: config.LOCKSTEP_HTTP_PORT,
@@ -95,11 +114,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         if (!holdsLead()) throw new Error("this operator does not lead");
       },
     });
-    const privateKeyPem =
-      config.POD_NAMESPACE === ""
-        ? newPrivateKeyPem()
-        : await operatorPrivateKey(cluster, config.POD_NAMESPACE, newPrivateKeyPem, stopping.signal);
-    const signer = new CommandSigner(privateKeyPem);
+    const signer = new CommandSigner(await privateKeyPem(cluster, stopping.signal));
     const door = (replicas ??= new ReplicaWatcher({ signer, changed: (pod) => queue.add(keyOfService(pod)) }));
     const rollouts = new RolloutDriver({
       cluster,
@@ -140,6 +155,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   }
 
   world.start();
+  load.start();
   const election = new AbortController();
   let term: Promise<unknown> = Promise.resolve();
   if (config.LOCKSTEP_LEADER_ELECTION) {
@@ -164,6 +180,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     // Only now: whoever leads next must not meet writes of ours.
     election.abort();
     await term;
+    await load.stop();
     await world.stop();
     await Promise.all([server.close(), replicas?.close(), client.close()]);
   }

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import type { CommandRefusal, ReplicaCommand, ReplicaState } from "../common/admin-api.ts";
+import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
+import { replicaLoadOf } from "./admin/replica-load.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
 import { SwitchedModels } from "./admin/switched-models.ts";
@@ -98,6 +99,7 @@ interface Parts {
   /** What is told of the replica; {@link revision} is raised with each change. */
   readonly state: () => ReplicaState;
   readonly revision: Revision;
+  readonly load: () => ReplicaLoad;
   /** Drawn by this process. */
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
@@ -198,10 +200,11 @@ function assemble(options: ReplicaOptions): Parts {
     }),
   );
   const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
+  const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
     path,
-    admission: new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight),
+    admission,
     statistics,
     protocols: new Set(config.protocols),
     metrics,
@@ -230,6 +233,7 @@ function assemble(options: ReplicaOptions): Parts {
     resources,
     state: () => replicaStateOf(manager.describe(), draining, (name) => switched.describe(name)),
     revision,
+    load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
     instance,
     carryOut: (command) => switched.carryOut(command),
     beginDrain: () => {
@@ -288,6 +292,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         port,
         revision,
         report: () => ({ instance, revision: revision.count, state: state() }),
+        load: parts.load,
         carryOut: parts.carryOut,
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),

@@ -67,7 +67,7 @@ export const OPERATOR_FAILURES = {
   AutoscalingImpaired: {
     meaning: "Replicas answer, and the autoscaler cannot change their number, most often for want of metrics.",
     remedy:
-      "The message is the autoscaler's. Check that metrics-server (or what else serves metrics.k8s.io) is installed and well: kubectl top pod.",
+      "The message is the autoscaler's, or says why there is none. For scaleMetric cpu and memory, check that metrics-server is installed and well: kubectl top pod. For the others the operator serves the metrics: kubectl get apiservice | grep custom.metrics says whether it is reached, and docs/autoscaling.md what to do where another adapter has taken that API.",
   },
 } as const satisfies Record<string, ReasonDoc>;
 

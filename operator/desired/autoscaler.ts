@@ -1,16 +1,25 @@
 import type { InferenceService, ScalingRules } from "../../common/inferenceservice.gen.ts";
 import { predictorName } from "../api/names.ts";
-import { ownedMetadata, type OwnedAutoscaler } from "./owned-object.ts";
+import { ownedMetadata, type OwnedAutoscaler, type OwnedAutoscalerMetric } from "./owned-object.ts";
 import { replicaRange } from "./replica-range.ts";
+import { scaleTargetOf, type ScaleSettings, type ScaleTarget } from "./scale-target.ts";
+
+/** Whether there should be an autoscaler, and why not where the spec asks for one that nobody can make. */
+export type DesiredAutoscaler =
+  | { readonly kind: "none" }
+  | { readonly kind: "wanted"; readonly object: OwnedAutoscaler }
+  | { readonly kind: "impossible"; readonly message: string };
 
 /** The autoscaler of the replicas, where there is a range to choose from. */
-export function autoscaler(isvc: InferenceService): OwnedAutoscaler | undefined {
+export function autoscaler(isvc: InferenceService, settings: ScaleSettings): DesiredAutoscaler {
   const range = replicaRange(isvc.spec);
-  if (!range.isAutoscaled) return undefined;
-  const { scaleMetric, scaleTarget, scaling } = isvc.spec.predictor;
+  if (!range.isAutoscaled) return { kind: "none" };
+  const target = scaleTargetOf(isvc.spec.predictor, settings);
+  if (target.kind === "unavailable") return { kind: "impossible", message: target.message };
+  const { scaling } = isvc.spec.predictor;
   const name = predictorName(isvc.metadata.name);
   const { scaleUp, scaleDown } = scaling?.behavior ?? {};
-  return {
+  const object: OwnedAutoscaler = {
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     metadata: ownedMetadata(isvc, name),
@@ -18,12 +27,7 @@ export function autoscaler(isvc: InferenceService): OwnedAutoscaler | undefined 
       scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name },
       minReplicas: range.min,
       maxReplicas: range.max,
-      metrics: [
-        {
-          type: "Resource",
-          resource: { name: scaleMetric, target: { type: "Utilization", averageUtilization: scaleTarget } },
-        },
-      ],
+      metrics: metricsOf(target),
       ...((scaleUp !== undefined || scaleDown !== undefined) && {
         behavior: {
           ...(scaleUp !== undefined && { scaleUp: rules(scaleUp) }),
@@ -32,6 +36,22 @@ export function autoscaler(isvc: InferenceService): OwnedAutoscaler | undefined 
       }),
     },
   };
+  return { kind: "wanted", object };
+}
+
+function metricsOf(target: Exclude<ScaleTarget, { kind: "unavailable" }>): OwnedAutoscalerMetric[] {
+  if (target.kind === "pods")
+    return target.metrics.map(({ metricName, averageValue }) => ({
+      type: "Pods",
+      pods: { metric: { name: metricName }, target: { type: "AverageValue", averageValue: quantity(averageValue) } },
+    }));
+  const { name, averageUtilization } = target;
+  return [{ type: "Resource", resource: { name, target: { type: "Utilization", averageUtilization } } }];
+}
+
+/** As the API server writes it, so that nothing looks changed. */
+function quantity(value: number): string {
+  return Number.isInteger(value) ? String(value) : `${Math.round(1000 * value)}m`;
 }
 
 function rules(

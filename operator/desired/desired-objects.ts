@@ -9,6 +9,7 @@ import { checkHostPath, type HostPathSettings } from "./model-cache.ts";
 import type { OwnedObject } from "./owned-object.ts";
 import type { PodSettings } from "./pod-template.ts";
 import { replicaRange } from "./replica-range.ts";
+import type { ScaleSettings } from "./scale-target.ts";
 import { service } from "./service.ts";
 
 /** Everything that should exist for an InferenceService. */
@@ -17,6 +18,8 @@ export interface DesiredObjects {
   readonly objects: readonly OwnedObject[];
   /** With how many replicas to start where an autoscaler chooses later. */
   readonly minReplicas: number;
+  /** Why there is no autoscaler although the spec asks for one. */
+  readonly autoscalerObstacle: string | undefined;
   /** The revision label of pods that run the current spec. */
   readonly revision: string;
 }
@@ -32,17 +35,20 @@ export interface OperatorIdentity {
 /** What should exist for an InferenceService. Depends on nothing but its arguments. Throws ConfigError. */
 export function desiredObjects(
   isvc: InferenceService,
-  settings: PodSettings & HostPathSettings,
+  settings: PodSettings & HostPathSettings & ScaleSettings,
   { publicKeyPem, namespace }: OperatorIdentity,
 ): DesiredObjects {
   checkHostPath(isvc, settings);
   const config = configMap(isvc);
   const replicas = deployment(isvc, config.metadata.name, settings);
   const policy = namespace === undefined ? undefined : networkPolicy(isvc, namespace);
-  const optional = [policy, autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
+  const scaler = autoscaler(isvc, settings);
+  const scalerObject = scaler.kind === "wanted" ? scaler.object : undefined;
+  const optional = [policy, scalerObject, disruptionBudget(isvc)].filter((object) => object !== undefined);
   return {
     objects: [config, operatorKeyMap(isvc, publicKeyPem), replicas, service(isvc), ...optional],
     minReplicas: replicaRange(isvc.spec).min,
+    autoscalerObstacle: scaler.kind === "impossible" ? scaler.message : undefined,
     revision: replicas.spec.template.metadata?.labels?.[REVISION_LABEL] ?? "",
   };
 }

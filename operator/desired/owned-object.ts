@@ -34,6 +34,7 @@ export type OwnedConfigMap = Owned<V1ConfigMap, "v1", "ConfigMap">;
 export type OwnedService = Owned<V1Service, "v1", "Service">;
 export type OwnedDeployment = Owned<V1Deployment, "apps/v1", "Deployment"> & { readonly spec: V1DeploymentSpec };
 export type OwnedAutoscaler = Owned<V2HorizontalPodAutoscaler, "autoscaling/v2", "HorizontalPodAutoscaler">;
+export type OwnedAutoscalerMetric = NonNullable<NonNullable<OwnedAutoscaler["spec"]>["metrics"]>[number];
 export type OwnedDisruptionBudget = Owned<V1PodDisruptionBudget, "policy/v1", "PodDisruptionBudget">;
 /** As the API server has it: the client's own type renames `from`. */
 export type OwnedNetworkPolicy = Owned<object, "networking.k8s.io/v1", "NetworkPolicy"> & {

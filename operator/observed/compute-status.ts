@@ -159,7 +159,7 @@ function newestEviction(replicas: readonly ObservedReplica[]): ReplicaFailureRep
 
 /** What is not as it should be although the replicas answer. */
 function findBlemish(
-  { autoscaler, replicas, rollout }: Observation,
+  { autoscaler, autoscalerObstacle, replicas, rollout }: Observation,
   counts: ReplicaCounts,
   versions: readonly number[],
   now: Date,
@@ -167,7 +167,7 @@ function findBlemish(
   if (counts.isRolledOut && versions.length > 1)
     return { reason: "VersionSkew", message: `ready replicas answer with the versions ${versions.join(", ")}` };
   if (rollout?.blocked !== undefined) return { reason: "SwitchBlocked", message: rollout.blocked };
-  const trouble = autoscalerTrouble(autoscaler, replicas, now);
+  const trouble = autoscalerObstacle ?? autoscalerTrouble(autoscaler, replicas, now);
   if (trouble === undefined) return undefined;
   return { reason: "AutoscalingImpaired", message: cutToBytes(trouble, MAX_MESSAGE_BYTES) };
 }

@@ -105,6 +105,8 @@ export interface Observation {
   readonly deployment: DeploymentObject | undefined;
   /** The autoscaler as it was last seen; undefined where there is none. */
   readonly autoscaler?: AutoscalerObject | undefined;
+  /** Why there is no autoscaler although the spec asks for one. */
+  readonly autoscalerObstacle?: string | undefined;
   /** Pods of this InferenceService, those that are being deleted too. */
   readonly replicas: readonly ObservedReplica[];
   /** Revision label of pods that run the current spec; undefined where the spec itself is refused. */

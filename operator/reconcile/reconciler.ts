@@ -103,6 +103,7 @@ export class Reconciler {
         isvc,
         deployment: written.deployment,
         autoscaler,
+        autoscalerObstacle: plan.desired?.autoscalerObstacle,
         replicas,
         revision: plan.desired?.revision,
         rollout: rollout.view,

@@ -1,13 +1,17 @@
 import { Agent, request } from "undici";
 import {
   COMMAND_PATH,
+  LOAD_PATH,
   parseCommandRefusal,
+  parseReplicaLoad,
   parseReplicaReport,
   SIGNATURE_HEADER,
   STATE_PATH,
   type ReplicaCommand,
+  type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
+import { startDeadline, systemClock } from "../controller/clock.ts";
 import type { CommandSigner } from "./command-signer.ts";
 import type { CommandOutcome } from "./replicas.ts";
 
@@ -24,6 +28,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export class ReplicaClient {
   readonly #options: ReplicaClientOptions;
   readonly #agent: Agent;
+  /** Of the question for the load, which is the same each time: it is asked often. */
+  #loadSignature: string | undefined;
 
   constructor(options: ReplicaClientOptions) {
     this.#options = options;
@@ -47,6 +53,15 @@ export class ReplicaClient {
     const { status, body } = await this.#send({ method: "GET", origin, path, body: "" }, wait?.waitMs ?? 0, signal);
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaReport(JSON.parse(body));
+  }
+
+  /** How much a replica has to do. Throws where there is no answer, and the signal's reason. */
+  async load(origin: string, signal: AbortSignal): Promise<ReplicaLoad> {
+    const asked = { method: "GET", path: LOAD_PATH, body: "" } as const;
+    const signature = (this.#loadSignature ??= this.#options.signer.signatureOf(asked));
+    const { status, body } = await this.#send({ ...asked, origin, signature }, 0, signal);
+    if (status !== 200) throw new Error(`the replica answered with status ${status}`);
+    return parseReplicaLoad(JSON.parse(body));
   }
 
   /** Tells a replica to do something, and how it is afterwards. Throws only the signal's reason. */
@@ -82,23 +97,30 @@ export class ReplicaClient {
       readonly origin: string;
       readonly path: string;
       readonly body: string;
+      /** Where it is known already. */
+      readonly signature?: string;
     },
     waitMs: number,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly body: string }> {
     const { signer, timeoutMs } = this.#options;
-    const { method, origin, path, body } = sent;
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(waitMs + timeoutMs)]);
-    const response = await request(`${origin}${path}`, {
-      method,
-      dispatcher: this.#agent,
-      signal: deadline,
-      headers: {
-        [SIGNATURE_HEADER]: signer.signatureOf({ method, path, body }),
-        ...(method === "POST" && { "content-type": "application/json" }),
-      },
-      ...(method === "POST" && { body }),
-    });
-    return { status: response.statusCode, body: await response.body.text() };
+    const { method, origin, path, body, signature = signer.signatureOf({ method, path, body }) } = sent;
+    // Not AbortSignal.any: what it makes stays with a signal that lives long, and there are many questions.
+    const deadline = startDeadline(systemClock, waitMs + timeoutMs, signal);
+    try {
+      const response = await request(`${origin}${path}`, {
+        method,
+        dispatcher: this.#agent,
+        signal: deadline.signal,
+        headers: {
+          [SIGNATURE_HEADER]: signature,
+          ...(method === "POST" && { "content-type": "application/json" }),
+        },
+        ...(method === "POST" && { body }),
+      });
+      return { status: response.statusCode, body: await response.body.text() };
+    } finally {
+      deadline.clear();
+    }
   }
 }

@@ -1,10 +1,9 @@
 import type { ReplicaCommand, ReplicaReport } from "../../common/admin-api.ts";
-import { ADMIN_PORT } from "../../common/ports.ts";
 import { sleep, systemClock, type Clock } from "../controller/clock.ts";
 import type { ObservedReplica, PodObject } from "../observed/observation.ts";
-import { runtimeStatus } from "../observed/replica-failure.ts";
 import type { CommandSigner } from "./command-signer.ts";
 import { ReplicaClient } from "./replica-client.ts";
+import { originOf } from "./replica-origin.ts";
 import type { CommandOutcome, Replicas } from "./replicas.ts";
 
 export interface ReplicaWatcherOptions {
@@ -136,10 +135,4 @@ export class ReplicaWatcher implements Replicas {
       before.report?.revision !== watched.report?.revision;
     if (isNews) this.#options.changed(watched.pod);
   }
-}
-
-function originOf(pod: PodObject, port = ADMIN_PORT): string | undefined {
-  const { podIP } = pod.status ?? {};
-  if (podIP === undefined || runtimeStatus(pod)?.state?.running === undefined) return undefined;
-  return `http://${podIP.includes(":") ? `[${podIP}]` : podIP}:${port}`;
 }

@@ -1,11 +1,13 @@
 import express, { type Express, type Request, type Response } from "express";
 import {
   COMMAND_PATH,
+  LOAD_PATH,
   parseReplicaCommand,
   SIGNATURE_HEADER,
   STATE_PATH,
   type CommandRefusal,
   type ReplicaCommand,
+  type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
@@ -14,6 +16,7 @@ import type { Revision } from "./revision.ts";
 /** What the admin port shows and does. */
 export interface AdminAppOptions {
   readonly report: () => ReplicaReport;
+  readonly load: () => ReplicaLoad;
   /** Raised with each change of the report. */
   readonly revision: Revision;
   /** Does what the operator says; returns why not, or undefined. */
@@ -27,7 +30,10 @@ const MAX_COMMAND_BYTES = 64 * 1024;
 /** As long as anybody may wait for a change. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** What the admin port answers: the report at {@link STATE_PATH}, to GET, and commands at {@link COMMAND_PATH}. */
+/**
+ * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET, and commands at
+ * {@link COMMAND_PATH}.
+ */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
   // What is not the path itself is another path.
@@ -45,6 +51,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(STATE_PATH)
     .get((request, response) => answerState(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
+  app
+    .route(LOAD_PATH)
+    .get((_request, response) => void response.json(options.load()))
     .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app
     .route(COMMAND_PATH)

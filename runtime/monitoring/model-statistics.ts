@@ -41,6 +41,15 @@ export type InferenceObservation =
       readonly encodeMs: number;
     };
 
+/** What all versions together have done since the process began, also those that were unloaded since. */
+export interface WorkSums {
+  /** How long requests that were answered have waited for their turn, in ms, and how many they were. */
+  readonly queueMs: number;
+  readonly queued: number;
+  /** How long runs took, in ms. */
+  readonly computeMs: number;
+}
+
 /** What the protocols may read of the statistics. */
 export interface ModelStatisticsReader {
   /** Undefined for a version that nothing has happened to. */
@@ -77,10 +86,16 @@ class Counts {
 export class ModelStatistics implements ModelStatisticsReader {
   readonly #versions = new Map<string, Map<number, Counts>>();
   readonly #metrics: InferenceMetrics | undefined;
+  readonly #sums = { queueMs: 0, queued: 0, computeMs: 0 };
 
   /** `metrics` are told of every request as well: they are not forgotten with its version. */
   constructor(metrics?: InferenceMetrics) {
     this.#metrics = metrics;
+  }
+
+  /** Goes on changing. */
+  get sums(): WorkSums {
+    return this.#sums;
   }
 
   /** Counts a request; `nowMs` is the time since 1970. */
@@ -91,6 +106,8 @@ export class ModelStatistics implements ModelStatisticsReader {
       counts.fail.add(observation.totalMs);
       return;
     }
+    this.#sums.queueMs += observation.queueMs;
+    this.#sums.queued++;
     counts.lastInferenceMs = nowMs;
     counts.inferenceCount += observation.rows;
     counts.success.add(observation.totalMs);
@@ -102,6 +119,7 @@ export class ModelStatistics implements ModelStatisticsReader {
 
   /** Counts a run. Where there are very many different sizes, the number of rows of a new one is rounded up to a power of 2. */
   observeRun(id: ServableId, { rows, computeMs }: RunObservation): void {
+    this.#sums.computeMs += computeMs;
     const counts = this.#countsOf(id);
     counts.executionCount++;
     let batch = counts.batches.get(rows);

@@ -51,6 +51,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   readonly #requests: RequestSeries;
   /** For each model that the replica was told to serve, those of its versions that were available. */
   readonly #models: ReadonlyMap<string, Map<number, VersionSeries>>;
+  readonly #ended = { requests: 0, refused: 0 };
 
   constructor(options: RuntimeMetricsOptions) {
     this.#values = makeValues();
@@ -62,7 +63,14 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.#values.buildInfo.series({ ...options.build }).value = 1;
   }
 
+  /** Requests that have ended since the process began, and those of them that were too many. Goes on changing. */
+  get ended(): { readonly requests: number; readonly refused: number } {
+    return this.#ended;
+  }
+
   observeRequest({ model: name, version, protocol, code, durationMs }: RequestObservation): void {
+    this.#ended.requests++;
+    if (code === "ResourceExhausted") this.#ended.refused++;
     const versions = this.#models.get(name);
     const known = version === undefined ? undefined : versions?.get(version);
     const labels = {

@@ -158,6 +158,16 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
       ),
     },
   ],
+  ["scaling on requests in flight", { predictor: predictor({}, { maxReplicas: 5, scaleMetric: "concurrency" }) }],
+  [
+    "scaling on requests per second",
+    { predictor: predictor({}, { maxReplicas: 5, scaleMetric: "rps", scaleTarget: 2_500 }) },
+  ],
+  [
+    "scaling on the queue, with a target",
+    { predictor: predictor({}, { maxReplicas: 5, scaleMetric: "queueTime", scaleTarget: 5 }) },
+  ],
+  ["scaling on whatever is best", { predictor: predictor({}, { maxReplicas: 5 }) }],
   ["quantities as numbers and texts", { predictor: predictor({}, { resources: { requests: { cpu: 1 }, limits } }) }],
   ["requests without limits", { predictor: predictor({}, { resources: { requests: { memory: "1e9" } } }) }],
   ["a node port", { predictor: predictor({}, { service: { type: "NodePort", nodePort: 30080 } }) }],
@@ -467,8 +477,28 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   ],
   [
     "a metric that does not exist",
-    { predictor: predictor({}, { scaleMetric: "concurrency" }) },
-    refused("predictor.scaleMetric", 'supported values: "cpu", "memory"'),
+    { predictor: predictor({}, { scaleMetric: "latency" }) },
+    refused("predictor.scaleMetric", 'supported values: "concurrency", "rps", "queueTime", "cpu", "memory"'),
+  ],
+  [
+    "a target of nothing in particular",
+    { predictor: predictor({}, { maxReplicas: 3, scaleTarget: 70 }) },
+    refused("predictor.scaleMetric", "scaleTarget is a target of scaleMetric"),
+  ],
+  [
+    "requests per second without a number",
+    { predictor: predictor({}, { maxReplicas: 3, scaleMetric: "rps" }) },
+    refused("predictor.scaleTarget", "scaleMetric rps needs a scaleTarget"),
+  ],
+  [
+    "more than ten times what is requested",
+    { predictor: predictor({}, { maxReplicas: 3, scaleMetric: "memory", scaleTarget: 1001 }) },
+    refused("predictor.scaleTarget", "at most 1000"),
+  ],
+  [
+    "a target of 0",
+    { predictor: predictor({}, { maxReplicas: 3, scaleMetric: "concurrency", scaleTarget: 0 }) },
+    refused("predictor.scaleTarget", "greater than or equal to 1"),
   ],
   [
     "resources in two places",

@@ -54,8 +54,6 @@ describe("the scale subresource", () => {
       predictor: {
         onnx: { storageUri: "s3://models/digits" },
         minReplicas: 4,
-        scaleMetric: "cpu",
-        scaleTarget: 80,
         timeout: 60,
       },
     });

@@ -112,8 +112,6 @@ test("fills in the documented defaults", async () => {
         batcher: { maxBatchSize: 64, maxLatency: 0, maxQueue: 512 },
         concurrency: { instances: 1, placement: "Auto" },
         minReplicas: 1,
-        scaleMetric: "cpu",
-        scaleTarget: 80,
         timeout: 60,
         service: { type: "ClusterIP" },
         env: [{ name: "EMPTY", value: "" }],

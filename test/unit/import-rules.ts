@@ -30,6 +30,10 @@ const FOR_ALL = "package.json";
 const PURE: readonly string[] = [
   "operator/api",
   "operator/desired",
+  "operator/load/load-history.ts",
+  "operator/load/load-source.ts",
+  "operator/load/scale-metric-table.ts",
+  "operator/load/scale-metrics.ts",
   "operator/observed",
   "operator/rollout",
   "runtime/core",

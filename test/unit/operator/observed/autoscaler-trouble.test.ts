@@ -18,7 +18,7 @@ describe("an autoscaler that cannot scale", () => {
         {
           type: "ScalingActive",
           status,
-          reason: "FailedGetResourceMetric",
+          reason: "FailedGetPodsMetric",
           message: "no metrics known",
           lastTransitionTime: time,
         },
@@ -32,9 +32,15 @@ describe("an autoscaler that cannot scale", () => {
     const status = statusOf({ replicas: [readySince(EARLIER)], autoscaler: inactiveSince(EARLIER) });
     expect(conditionsOf(status)).toMatchObject({ Ready: "True Serving", Degraded: "True AutoscalingImpaired" });
     expect(status.conditions?.find(({ type }) => type === "Degraded")?.message).toBe(
-      "HorizontalPodAutoscaler digits-predictor cannot scale: FailedGetResourceMetric: no metrics known",
+      "HorizontalPodAutoscaler digits-predictor cannot scale: FailedGetPodsMetric: no metrics known",
     );
     expect(status.failures).toBeUndefined();
+  });
+
+  test("that was not made degrades the service at once", () => {
+    const status = statusOf({ replicas: [readySince(JUST_NOW)], autoscalerObstacle: "nobody serves the metric" });
+    expect(conditionsOf(status)).toMatchObject({ Ready: "True Serving", Degraded: "True AutoscalingImpaired" });
+    expect(status.conditions?.find(({ type }) => type === "Degraded")?.message).toBe("nobody serves the metric");
   });
 
   test.each<[string, string, string, string]>([

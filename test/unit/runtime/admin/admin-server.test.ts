@@ -5,10 +5,13 @@ import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   COMMAND_PATH,
+  LOAD_PATH,
+  parseReplicaLoad,
   SIGNATURE_HEADER,
   signedText,
   STATE_PATH,
   type ReplicaCommand,
+  type ReplicaLoad,
   type ReplicaReport,
 } from "../../../../common/admin-api.ts";
 import type { AdminAppOptions } from "../../../../runtime/admin/admin-app.ts";
@@ -17,6 +20,17 @@ import { createOperatorKeys } from "../../../../runtime/admin/operator-keys.ts";
 import { Revision } from "../../../../runtime/admin/revision.ts";
 
 const REPORT: ReplicaReport = { instance: "a", revision: 0, state: { phase: "Starting", models: [] } };
+const LOAD: ReplicaLoad = {
+  instance: "a",
+  takenAtMs: 1_000.5,
+  inFlight: 2,
+  requests: 10,
+  refused: 1,
+  inFlightMs: 750.25,
+  queueMs: 12,
+  queued: 7,
+  computeMs: 640,
+};
 const FENCE: ReplicaCommand = { kind: "fence", instance: "a", model: "digits", term: 1, number: 1, ttlMs: 1_000 };
 
 async function start(options: Partial<AdminAppOptions> & { readonly port?: number } = {}): Promise<string> {
@@ -25,6 +39,7 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     port: 0,
     revision: new Revision(),
     report: () => REPORT,
+    load: () => LOAD,
     carryOut: () => undefined,
     operatorKeys: undefined,
     ...options,
@@ -37,6 +52,14 @@ test("answers the state", async () => {
   const response = await fetch(`${await start()}${STATE_PATH}`);
   expect(response.status).toBe(200);
   expect(await response.json()).toEqual(REPORT);
+});
+
+test("answers the load", async () => {
+  const url = await start();
+  const response = await fetch(`${url}${LOAD_PATH}`);
+  expect(response.status).toBe(200);
+  expect(parseReplicaLoad(await response.json())).toEqual(LOAD);
+  expect((await fetch(`${url}${LOAD_PATH}`, { method: "PUT", body: "x" })).headers.get("allow")).toBe("GET, HEAD");
 });
 
 test("answers nothing else, and takes no command from nobody", async () => {
