@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, type CollectFunction, Gauge, Histogram, Registry } from "prom-client";
 import { OUTCOMES, type WorkerObserver } from "./controller/worker.ts";
 import type { WorkQueueStats } from "./controller/work-queue.ts";
+import { REGISTRATION_STATES, type RegistrationState } from "./metrics-api/registration.ts";
 
 /** The operator's metrics: the one list of them, for registration and for the docs. */
 export const OPERATOR_METRICS = {
@@ -52,6 +53,24 @@ export const OPERATOR_METRICS = {
     help: "Time since a watch was last heard of, by kind. Above a minute, the operator's view is stale.",
     labels: ["kind"],
   },
+  metricsApiRequests: {
+    name: "lockstep_operator_metrics_api_requests_total",
+    type: "counter",
+    help: "Requests to the metrics API that autoscalers ask, by the HTTP status of the answer.",
+    labels: ["code"],
+  },
+  metricsApiRegistration: {
+    name: "lockstep_operator_metrics_api_registration",
+    type: "gauge",
+    help: "1 for the state of each APIService of the metrics API, as the leader sees it: current, stale (it does not know the certificate yet), absent, foreign (somebody else has it).",
+    labels: ["apiservice", "state"],
+  },
+  metricsApiCertificate: {
+    name: "lockstep_operator_metrics_api_certificate_expiry_timestamp_seconds",
+    type: "gauge",
+    help: "Until when the certificate of the metrics API is valid, in Unix time. It is renewed when two thirds of its time are over.",
+    labels: [],
+  },
 } as const satisfies Record<
   string,
   {
@@ -70,10 +89,16 @@ export interface OperatorGauges {
   readiness(): Iterable<"True" | "False" | "Unknown">;
   /** Kind and age in ms of each watch. */
   watches(): Iterable<readonly [kind: string, ageMs: number]>;
+  /** Name and state of each APIService of the metrics API, as far as this replica looks after them. */
+  metricsApiRegistrations(): Iterable<readonly [apiService: string, state: RegistrationState]>;
+  /** Undefined where there is no certificate. */
+  metricsApiCertificateNotAfter(): Date | undefined;
 }
 
 export interface OperatorMetrics {
   readonly observer: WorkerObserver;
+  /** Counts an answer of the metrics API. */
+  metricsApiAnswered(status: number): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -123,7 +148,24 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   add(watchAge, function () {
     for (const [kind, ageMs] of gauges.watches()) this.set({ kind }, ageMs / 1000);
   });
+  const { metricsApiRequests, metricsApiRegistration, metricsApiCertificate } = OPERATOR_METRICS;
+  const answers = new Counter({
+    name: metricsApiRequests.name,
+    help: metricsApiRequests.help,
+    labelNames: metricsApiRequests.labels,
+    registers,
+  });
+  add(metricsApiRegistration, function () {
+    for (const [apiservice, current] of gauges.metricsApiRegistrations())
+      for (const state of REGISTRATION_STATES) this.set({ apiservice, state }, Number(state === current));
+  });
+  add(metricsApiCertificate, function () {
+    const notAfter = gauges.metricsApiCertificateNotAfter();
+    if (notAfter === undefined) this.remove();
+    else this.set(notAfter.getTime() / 1000);
+  });
   return {
+    metricsApiAnswered: (status) => answers.inc({ code: status }),
     observer: {
       reconciled({ outcome, durationMs }) {
         counter.inc({ outcome });

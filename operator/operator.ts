@@ -10,6 +10,10 @@ import { operatorPrivateKey } from "./kube/operator-key.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
+import type { LoadSource } from "./load/load-source.ts";
+import { startClusterMetricsApi } from "./metrics-api/cluster-metrics-api.ts";
+import type { MetricsApi, MetricsApiTiming } from "./metrics-api/metrics-api.ts";
+import type { PodMetricTable } from "./metrics-api/pod-metrics.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -32,12 +36,28 @@ export interface OperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   /** Who asks the replicas. Default: HTTP to their admin port. */
   readonly replicas?: Replicas;
+  /** What autoscalers can ask for. Default: nothing. */
+  readonly load?: OperatorLoad;
+  /** For tests, which cannot wait until certificates expire. */
+  readonly metricsApiTiming?: MetricsApiTiming;
 }
+
+/** The load of replicas, and the metrics that are made of it. */
+export interface OperatorLoad {
+  readonly source: LoadSource;
+  readonly metrics: PodMetricTable;
+  /** The clock of the source's samples, in ms. */
+  readonly nowMs: () => number;
+}
+
+const NO_LOAD: OperatorLoad = { source: { loadOf: () => [] }, metrics: {}, nowMs: () => performance.now() };
 
 /** An operator that runs. */
 export interface Operator {
   /** Port of health checks and metrics. */
   readonly port: number;
+  /** Port of the metrics API; undefined where it is not served. */
+  readonly metricsApiPort: number | undefined;
   /** Resolves when this operator leads and its view of the cluster is complete. */
   readonly leading: Promise<void>;
   /** Ends the reconciles that run, gives up the lead and closes all connections. */
@@ -64,6 +84,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const leading = Promise.withResolvers<void>();
   let holdsLead = (): boolean => false;
   let work: Promise<void> = Promise.resolve();
+  let metricsApi: MetricsApi | undefined;
   const metrics = createOperatorMetrics({
     queue: () => queue.stats(),
     isLeader: () => holdsLead(),
@@ -72,6 +93,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .inferenceServices()
         .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
     watches: () => world.watches(),
+    metricsApiRegistrations: () => metricsApi?.registrations() ?? [],
+    metricsApiCertificateNotAfter: () => metricsApi?.certificateNotAfter(),
   });
   const server = await startOperatorServer({
     port: config.LOCKSTEP_HTTP_PORT,
@@ -81,6 +104,19 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     },
     renderMetrics: () => metrics.render(),
   });
+
+  if (config.LOCKSTEP_METRICS_API && config.POD_NAMESPACE !== "") {
+    metricsApi = await startClusterMetricsApi({
+      config,
+      client,
+      world,
+      load: options.load ?? NO_LOAD,
+      isLeader: () => holdsLead(),
+      answered: (status) => metrics.metricsApiAnswered(status),
+      logger,
+      ...options.metricsApiTiming,
+    });
+  }
 
   async function lead(): Promise<void> {
     await world.waitForSync(stopping.signal);
@@ -164,12 +200,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     election.abort();
     await term;
     await world.stop();
+    await metricsApi?.close();
     await Promise.all([server.close(), replicas?.close(), client.close()]);
   }
 
   let stopped: Promise<void> | undefined;
   return {
     port: server.port,
+    metricsApiPort: metricsApi?.port,
     leading: leading.promise,
     stop: () => (stopped ??= shutDown()),
   };
