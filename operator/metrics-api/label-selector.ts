@@ -58,7 +58,7 @@ class Tokens {
 
   constructor(text: string) {
     const tokens: string[] = [];
-    for (let at = 0; at < text.length; ) {
+    for (let at = 0; at < text.length;) {
       const pattern = [SPACE, WORD, SYMBOL].find((each) => {
         each.lastIndex = at;
         return each.test(text);
