@@ -2,7 +2,7 @@
 export interface LabelRequirement {
   readonly key: string;
   readonly operator: "in" | "notIn" | "exists" | "doesNotExist" | "greaterThan" | "lessThan";
-  /** Of `in` and `notIn` at least one, of the comparisons one whole number; else none. */
+  /** Of `in` and `notIn` any number, of the comparisons one whole number; else none. */
   readonly values: readonly string[];
 }
 
@@ -145,14 +145,17 @@ function wholeNumber(tokens: Tokens): string {
 }
 
 /**
- * `(a,b)`; nothing before, after or between commas is the empty value, nothing at all an error. Two commas at the end are
- * one, too: the API server's grammar has it so.
+ * `(a,b)`; nothing before, after or between commas is the empty value, nothing at all no value. Two commas at the end are
+ * an error: the API server's grammar has it so.
  */
 function valueList(tokens: Tokens): string[] {
   const open = tokens.take();
   if (open !== "(") throw new SelectorError(`expected "(", got ${named(open)}`);
-  if (tokens.peek() === ")") throw new SelectorError("expected at least one value in the parentheses");
   const values = new Set<string>();
+  if (tokens.peek() === ")") {
+    tokens.take();
+    return [];
+  }
   for (;;) {
     if (tokens.peek() === ",") {
       tokens.take();

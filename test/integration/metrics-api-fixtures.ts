@@ -107,6 +107,10 @@ export async function waitForMetricsApi({ access }: ControlPlane): Promise<void>
         const { conditions = [] } = (body as { status?: { conditions?: readonly Condition[] } }).status ?? {};
         const available = conditions.find(({ type }) => type === "Available");
         if (available?.status !== "True") throw new Error(`${name}: ${available?.message}`);
+        // Another part of the API server passes requests on, and learns of it by itself.
+        const [version, ...group] = name.split(".");
+        const { status } = await send(access, "GET", `/apis/${group.join(".")}/${version}`);
+        if (status !== 200) throw new Error(`${name}: ${status}`);
       }
       return true;
     },
@@ -118,6 +122,17 @@ interface Condition {
   readonly type: string;
   readonly status: string;
   readonly message?: string;
+}
+
+/** Waits until the part of the API server that passes requests on knows an APIService as it is now. */
+export async function waitUntilKnown({ access, apiServerLog }: ControlPlane, name: string): Promise<void> {
+  const [version] = name.split(".");
+  const before = apiServerLog().length;
+  const change = { metadata: { annotations: { "tests.lockstep.dev/seen": String(before) } } };
+  await must(send(access, "PATCH", apiServicePath(name), change));
+  const words = `Adding GroupVersion custom.metrics.k8s.io ${version} `;
+  const isKnown = (): boolean => apiServerLog().slice(before).includes(words);
+  await eventually(`"${words}" in the log`, () => Promise.resolve(isKnown() ? true : undefined), WITHIN);
 }
 
 /** The certificates of authorities, in PEM, that the API server believes for an APIService. */

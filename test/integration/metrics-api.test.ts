@@ -17,6 +17,7 @@ import {
   startMetricsOperator,
   strangeAuthority,
   waitForMetricsApi,
+  waitUntilKnown,
   WITHIN,
 } from "./metrics-api-fixtures.ts";
 
@@ -53,6 +54,14 @@ afterAll(async () => {
 });
 
 const get = (path: string) => send(controlPlane.access, "GET", path);
+
+/** What all API groups have, as kubectl asks for it. */
+async function aggregatedDiscovery(): Promise<unknown> {
+  const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+  const { status, body } = await send(controlPlane.access, "GET", "/apis", undefined, { accept });
+  expect(status).toBe(200);
+  return body;
+}
 
 interface Made {
   readonly metadata: { readonly name: string; readonly uid: string };
@@ -151,6 +160,29 @@ describe("through the API server", () => {
     });
   });
 
+  test("and gathers it with the descriptions of all other APIs, without a complaint", async () => {
+    // Complaints of the time before the certificate was known are as they must be.
+    const before = controlPlane.apiServerLog().length;
+    const openApi = await eventually(
+      "the metrics API among those described",
+      async () => {
+        const { paths } = (await get("/openapi/v3")).body as { paths: Readonly<Record<string, object>> };
+        return Object.hasOwn(paths, "apis/autoscaling/v2") ? paths : undefined;
+      },
+      WITHIN,
+    );
+    expect(Object.keys(openApi).length).toBeGreaterThan(10);
+    expect((await get("/openapi/v2")).status).toBe(200);
+    const { items } = (await aggregatedDiscovery()) as { items: readonly { metadata: { name: string } }[] };
+    expect(items.map(({ metadata }) => metadata.name)).toContain("custom.metrics.k8s.io");
+    const complaints = controlPlane
+      .apiServerLog()
+      .slice(before)
+      .split("\n")
+      .filter((line) => line.includes("custom.metrics"));
+    expect(complaints).toEqual([]);
+  });
+
   test("it decides who may read: autoscalers may, others need a role", async () => {
     const mayRead = async (user: string): Promise<boolean> => {
       const resourceAttributes = {
@@ -165,6 +197,83 @@ describe("through the API server", () => {
     };
     expect(await mayRead("system:serviceaccount:kube-system:horizontal-pod-autoscaler")).toBe(true);
     expect(await mayRead(`system:serviceaccount:${MODELS}:default`)).toBe(false);
+  });
+});
+
+describe("an autoscaler", () => {
+  const DEPLOYMENTS = `/apis/apps/v1/namespaces/${MODELS}/deployments`;
+  const AUTOSCALERS = `/apis/autoscaling/v2/namespaces/${MODELS}/horizontalpodautoscalers`;
+  const labels = {
+    "app.kubernetes.io/managed-by": "lockstep",
+    "serving.lockstep.dev/inferenceservice": "scaled",
+  };
+
+  interface Autoscaler {
+    readonly status?: {
+      readonly desiredReplicas?: number;
+      readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[];
+      readonly currentMetrics?: readonly object[];
+    };
+  }
+
+  /** The pod of the Deployment, which there is no kubelet to start: it is said to run. */
+  async function readyPod(): Promise<Made["metadata"]> {
+    const pods = `/api/v1/namespaces/${MODELS}/pods`;
+    const pod = await eventually(
+      "a pod",
+      async () => {
+        const selector = encodeURIComponent("serving.lockstep.dev/inferenceservice=scaled");
+        const { items } = (await get(`${pods}?labelSelector=${selector}`)).body as { items: readonly Made[] };
+        return items[0]?.metadata;
+      },
+      WITHIN,
+    );
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const ready = { type: "Ready", status: "True", lastTransitionTime: since };
+    const status = { phase: "Running", startTime: since, conditions: [ready] };
+    const answer = await send(controlPlane.access, "PATCH", `${pods}/${pod.name}/status`, { status });
+    expect(answer.causes).toEqual([]);
+    return pod;
+  }
+
+  test("of Kubernetes scales on the metric", async ({ skip }) => {
+    if (!controlPlane.hasControllerManager) skip("there is no controller manager");
+    const template = {
+      metadata: { labels },
+      spec: { containers: [{ name: "runtime", image: "example.test/lockstep/runtime:1" }] },
+    };
+    const deployment = {
+      metadata: { name: "scaled" },
+      spec: { replicas: 1, selector: { matchLabels: labels }, template },
+    };
+    expect((await send(controlPlane.access, "POST", DEPLOYMENTS, deployment)).status).toBe(201);
+    const target = { type: "AverageValue", averageValue: "2" };
+    const autoscaler = {
+      metadata: { name: "scaled" },
+      spec: {
+        scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "scaled" },
+        minReplicas: 1,
+        maxReplicas: 5,
+        metrics: [{ type: "Pods", pods: { metric: { name: "lockstep_concurrency" }, target } }],
+      },
+    };
+    expect((await send(controlPlane.access, "POST", AUTOSCALERS, autoscaler)).status).toBe(201);
+    const pod = await readyPod();
+    // Three times what one replica should have.
+    histories.set(`${MODELS}/scaled`, [loadOfPod(pod, 6)]);
+    const { status } = await eventually(
+      "three replicas",
+      async () => {
+        const found = (await get(`${AUTOSCALERS}/scaled`)).body as Autoscaler;
+        if (found.status?.desiredReplicas === 3) return found;
+        throw new Error(JSON.stringify(found.status));
+      },
+      WITHIN,
+    );
+    expect(status?.conditions).toContainEqual(expect.objectContaining({ type: "ScalingActive", status: "True" }));
+    expect(status?.currentMetrics).toMatchObject([
+      { type: "Pods", pods: { metric: { name: "lockstep_concurrency" }, current: { averageValue: "6" } } },
+    ]);
   });
 });
 
@@ -220,6 +329,8 @@ describe("what changes is picked up", () => {
       async () => ((await authorities()).join() === "2,2" ? true : undefined),
       WITHIN,
     );
+    // In the field this takes an hour.
+    for (const name of API_SERVICES) await waitUntilKnown(controlPlane, name);
     agoMs = 19 * DAY_MS;
     await eventually("the second certificate", async () => (renewals("promote") === 1 ? true : undefined), WITHIN);
     // All later requests, on new connections too, must find the new one good.

@@ -71,7 +71,10 @@ describe("refused is", () => {
 
   test("what would change something", () => {
     for (const method of ["POST", "PUT", "PATCH", "DELETE", "HEAD"])
-      expect(ask(`${PODS}/*/lockstep_concurrency`, {}, method)).toMatchObject({ status: 405, headers: { allow: "GET" } });
+      expect(ask(`${PODS}/*/lockstep_concurrency`, {}, method)).toMatchObject({
+        status: 405,
+        headers: { allow: "GET" },
+      });
   });
 
   test("a question that comes before the pods are known", () => {
@@ -100,8 +103,21 @@ describe("what there is", () => {
 });
 
 test("every request has an answer", () => {
-  const parts = fc.constantFrom("apis", "custom.metrics.k8s.io", "v1beta2", "namespaces", "models", "pods", "*", "?", "%");
-  const target = fc.oneof(fc.string(), fc.array(parts, { maxLength: 10 }).map((all) => `/${all.join("/")}`));
+  const parts = fc.constantFrom(
+    "apis",
+    "custom.metrics.k8s.io",
+    "v1beta2",
+    "namespaces",
+    "models",
+    "pods",
+    "*",
+    "?",
+    "%",
+  );
+  const target = fc.oneof(
+    fc.string(),
+    fc.array(parts, { maxLength: 10 }).map((all) => `/${all.join("/")}`),
+  );
   fc.assert(
     fc.property(target, (text) => {
       const { status } = ask(text);
