@@ -32,12 +32,12 @@ export async function startClusterMetricsApi(options: ClusterMetricsApiOptions):
   const namespaces = config.LOCKSTEP_WATCH_NAMESPACES;
   const closing = new AbortController();
   let isComplete = false;
-  void world.waitForSync(closing.signal).then(
-    () => {
-      isComplete = true;
-    },
-    () => {},
-  );
+  const learnPods = async (): Promise<void> => {
+    await world.waitForSync(closing.signal);
+    isComplete = true;
+  };
+  // Fails when the API is closed before that, and then nobody asks any more.
+  const learning = learnPods().catch(() => {});
   const view = (): MetricsView => ({
     metrics: load.metrics,
     isComplete,
@@ -66,7 +66,7 @@ export async function startClusterMetricsApi(options: ClusterMetricsApiOptions):
     ...api,
     close: async () => {
       closing.abort(new Error("the metrics API stops"));
-      await api.close();
+      await Promise.all([learning, api.close()]);
     },
   };
 }

@@ -26,24 +26,21 @@ export function matchesLabels(
   requirements: readonly LabelRequirement[],
   labels: Readonly<Record<string, string>>,
 ): boolean {
-  return requirements.every(({ key, operator, values }) => {
-    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    switch (operator) {
-      case "in":
-        return value !== undefined && values.includes(value);
-      case "notIn":
-        return value === undefined || !values.includes(value);
-      case "exists":
-        return value !== undefined;
-      case "doesNotExist":
-        return value === undefined;
-      case "greaterThan":
-        return comparison(value, values[0], (a, b) => a > b);
-      case "lessThan":
-        return comparison(value, values[0], (a, b) => a < b);
-    }
-  });
+  return requirements.every(({ key, operator, values }) =>
+    MEANINGS[operator](Object.hasOwn(labels, key) ? labels[key] : undefined, values),
+  );
 }
+
+const MEANINGS: Readonly<
+  Record<LabelRequirement["operator"], (value: string | undefined, values: readonly string[]) => boolean>
+> = {
+  in: (value, values) => value !== undefined && values.includes(value),
+  notIn: (value, values) => value === undefined || !values.includes(value),
+  exists: (value) => value !== undefined,
+  doesNotExist: (value) => value === undefined,
+  greaterThan: (value, [than]) => comparison(value, than, (a, b) => a > b),
+  lessThan: (value, [than]) => comparison(value, than, (a, b) => a < b),
+};
 
 class SelectorError extends Error {}
 

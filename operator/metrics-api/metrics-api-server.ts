@@ -110,10 +110,10 @@ function answerOrFail(request: IncomingMessage, answer: MetricsApiServerOptions[
 
 /** The name in the client's certificate, if an authority that is believed has signed that for clients. */
 function certifiedNameOf({ socket }: IncomingMessage): string | undefined {
-  const { authorized, getPeerCertificate } = socket as TLSSocket;
-  if (!authorized) return undefined;
-  // Undefined where there is no certificate; a list where it has several names.
-  const name: unknown = getPeerCertificate.call(socket).subject?.CN;
+  const tls = socket as TLSSocket;
+  if (!tls.authorized) return undefined;
+  // A list where it has several names.
+  const name: unknown = tls.getPeerCertificate().subject?.CN;
   return typeof name === "string" ? name : "";
 }
 

@@ -65,22 +65,12 @@ export function takeIdentityStep(
   options: { readonly now: Date; readonly make: () => NewIdentity },
 ): ServingIdentity | undefined {
   const { now, make } = options;
-  switch (step.kind) {
-    case "keep":
-      return identity;
-    case "replace": {
-      const { pair, authorityPem } = make();
-      return { current: pair, trusted: withTrusted(identity?.trusted ?? [], authorityPem, now) };
-    }
-    case "prepare": {
-      if (identity === undefined) return undefined;
-      const { pair, authorityPem } = make();
-      return { current: identity.current, next: pair, trusted: withTrusted(identity.trusted, authorityPem, now) };
-    }
-    case "promote":
-      if (identity?.next === undefined) return identity;
-      return { current: identity.next, trusted: identity.trusted };
-  }
+  if (step.kind === "keep") return identity;
+  if (step.kind === "promote") return identity?.next && { current: identity.next, trusted: identity.trusted };
+  const { pair, authorityPem } = make();
+  const trusted = withTrusted(identity?.trusted ?? [], authorityPem, now);
+  if (step.kind === "prepare" && identity !== undefined) return { current: identity.current, next: pair, trusted };
+  return { current: pair, trusted };
 }
 
 /** A new certificate, and the authority that has signed it. */

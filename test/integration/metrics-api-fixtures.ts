@@ -7,6 +7,7 @@ import { makeAuthority, makeCertificate, type KeyPairPem } from "../../operator/
 import type { PodMetricTable } from "../../operator/metrics-api/pod-metrics.ts";
 import { startOperator, type Operator } from "../../operator/operator.ts";
 import { eventually } from "../eventually.ts";
+import { callApi } from "./api-access.ts";
 import { apply, send, type Answer } from "./cluster-access.ts";
 import { FRONT_PROXY_NAME, type ControlPlane } from "./control-plane.ts";
 
@@ -124,15 +125,25 @@ interface Condition {
   readonly message?: string;
 }
 
-/** Waits until the part of the API server that passes requests on knows an APIService as it is now. */
-export async function waitUntilKnown({ access, apiServerLog }: ControlPlane, name: string): Promise<void> {
-  const [version] = name.split(".");
-  const before = apiServerLog().length;
-  const change = { metadata: { annotations: { "tests.lockstep.dev/seen": String(before) } } };
-  await must(send(access, "PATCH", apiServicePath(name), change));
-  const words = `Adding GroupVersion custom.metrics.k8s.io ${version} `;
-  const isKnown = (): boolean => apiServerLog().slice(before).includes(words);
-  await eventually(`"${words}" in the log`, () => Promise.resolve(isKnown() ? true : undefined), WITHIN);
+let probes = 0;
+
+/**
+ * Waits until the part of the API server that passes requests on knows all APIServices as they are now: it takes changes
+ * one after the other, so it does when it answers for one that is made after them.
+ */
+export async function waitUntilKnown({ access }: ControlPlane): Promise<void> {
+  const group = `probe-${probes++}.lockstep.dev`;
+  const name = `v1.${group}`;
+  const service = { namespace: HOME, name: "nobody" };
+  const spec = { group, version: "v1", groupPriorityMinimum: 100, versionPriority: 100, service };
+  const probe = { apiVersion: "apiregistration.k8s.io/v1", kind: "APIService", metadata: { name }, spec };
+  await must(apply(access, apiServicePath(name), probe));
+  await eventually(
+    "an answer for another API, which is that nobody serves it",
+    async () => ((await callApi(access, "GET", `/apis/${group}/v1`)).status === 503 ? true : undefined),
+    WITHIN,
+  );
+  await must(send(access, "DELETE", apiServicePath(name)));
 }
 
 /** The certificates of authorities, in PEM, that the API server believes for an APIService. */
