@@ -100,8 +100,12 @@ export async function startMetricsApi(options: MetricsApiOptions): Promise<Metri
 
   const run = async (): Promise<void> => {
     while (!signal.aborted) {
+      const led = isLeader();
       await refresh();
-      await sleep(clock, refreshIntervalMs, signal).catch(() => {});
+      // Who comes to lead has something to do at once.
+      const dueMs = clock.nowMs() + refreshIntervalMs;
+      while (!signal.aborted && clock.nowMs() < dueMs && isLeader() === led)
+        await sleep(clock, Math.min(LOOK_FOR_LEAD_MS, dueMs - clock.nowMs()), signal).catch(() => {});
     }
   };
   const running = run();
@@ -115,6 +119,8 @@ export async function startMetricsApi(options: MetricsApiOptions): Promise<Metri
     },
   };
 }
+
+const LOOK_FOR_LEAD_MS = 1_000;
 
 /** Somebody else may write between our read and our write; then we look again. */
 const MAX_TRIES = 5;

@@ -146,6 +146,17 @@ describe("replicas of the operator", () => {
   });
 });
 
+test("who comes to lead registers the API at once", async () => {
+  const cluster = new SharedCluster();
+  let isLeader = false;
+  const api = await start(cluster, { isLeader: () => isLeader, refreshIntervalMs: 3_600_000 });
+  await hasCertificate(api);
+  expect([...api.registrations()]).toEqual([]);
+  isLeader = true;
+  await eventually("two registrations", () => Promise.resolve(api.registrations().size === 2 || undefined), WITHIN);
+  expect([...api.registrations().values()]).toEqual(["current", "current"]);
+});
+
 test("what fails again and again is told once, and that it works again", async () => {
   const lines: { readonly what?: string; readonly msg: string }[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as (typeof lines)[number]);
