@@ -2,7 +2,7 @@
 export interface LabelRequirement {
   readonly key: string;
   readonly operator: "in" | "notIn" | "exists" | "doesNotExist" | "greaterThan" | "lessThan";
-  /** Of `in` and `notIn` any number, of the comparisons one whole number; else none. */
+  /** Of `in` and `notIn` one or more, of the comparisons one whole number; else none. */
   readonly values: readonly string[];
 }
 
@@ -142,8 +142,8 @@ function wholeNumber(tokens: Tokens): string {
 }
 
 /**
- * `(a,b)`; nothing before, after or between commas is the empty value, nothing at all no value. Two commas at the end are
- * an error: the API server's grammar has it so.
+ * `(a,b)`; nothing before, after or between commas, and nothing at all, is the empty value. Two commas at the end are an
+ * error: the API server's grammar has it so.
  */
 function valueList(tokens: Tokens): string[] {
   const open = tokens.take();
@@ -151,7 +151,7 @@ function valueList(tokens: Tokens): string[] {
   const values = new Set<string>();
   if (tokens.peek() === ")") {
     tokens.take();
-    return [];
+    return [""];
   }
   for (;;) {
     if (tokens.peek() === ",") {

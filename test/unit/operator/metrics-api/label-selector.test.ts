@@ -37,6 +37,8 @@ describe("a selector", () => {
     ["app in(digits)", true],
     ["app in ()", false],
     ["app notin ()", true],
+    ["empty in ()", true],
+    ["empty notin ()", false],
     ["size>9", true],
     ["size>10", false],
     ["size<11", true],
