@@ -86,8 +86,8 @@ function documentAt(
 ): MetricsAnswer | undefined {
   const [root, group, version] = segments;
   if (root === "openapi" && segments.length === 2) {
-    const document = { v2: openApiV2, v3: openApiV3 }[group ?? ""];
-    return document && { status: 200, body: document };
+    if (group === "v2") return { status: 200, body: openApiV2 };
+    return group === "v3" ? { status: 200, body: openApiV3 } : undefined;
   }
   if (root !== "apis") return undefined;
   if (segments.length === 1) {

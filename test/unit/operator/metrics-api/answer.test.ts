@@ -58,6 +58,7 @@ describe("refused is", () => {
     [`${GROUP}/v1beta2/namespaces/models/services/a/lockstep_concurrency`, 404, /could not find/],
     [`${GROUP}/v1beta2/namespaces/models/metrics/lockstep_concurrency`, 404, /could not find/],
     [`${GROUP}/v3`, 404, /could not find/],
+    ["/openapi/constructor", 404, /could not find/],
     ["/apis/other.k8s.io", 404, /could not find/],
     ["/", 404, /could not find/],
     [`${PODS}/*/lockstep_concurrency?labelSelector=%2C`, 400, /labelSelector cannot be read/],
