@@ -57,7 +57,7 @@ export const OPERATOR_VARIABLES = {
   ),
   LOCKSTEP_METRICS_API: flag(
     true,
-    "Whether the operator serves custom.metrics.k8s.io, so that replicas can be scaled on requests in flight, requests per second and queue time.",
+    "Whether the operator serves custom.metrics.k8s.io, so that replicas can be scaled on requests in flight, requests per second and queue time. Needs POD_NAMESPACE.",
   ),
   LOCKSTEP_LOAD_INTERVAL_MS: integer(
     1_000,
@@ -65,6 +65,14 @@ export const OPERATOR_VARIABLES = {
     { min: 200, max: 10_000 },
   ),
   LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
+  LOCKSTEP_METRICS_API_PORT: integer(8443, "Port of that API, for the API server alone; 0 takes a free one.", {
+    min: 0,
+    max: 65_535,
+  }),
+  LOCKSTEP_METRICS_API_SERVICE: text(
+    "lockstep-metrics",
+    "Name of the Service, in the operator's namespace, by which API servers reach that port.",
+  ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that the operator logs."),
   POD_NAME: text("", "Name of the operator's pod, by which it holds the lead."),
   POD_NAMESPACE: text("", "Namespace of the operator's pod, where the Lease is."),

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, type CollectFunction, Gauge, Histogram,
 import { OUTCOMES, type WorkerObserver } from "./controller/worker.ts";
 import type { WorkQueueStats } from "./controller/work-queue.ts";
 import type { RequestObserver } from "./kube/observed-client.ts";
+import { REGISTRATION_STATES, type RegistrationState } from "./metrics-api/registration.ts";
 
 /** The operator's metrics: the one list of them, for registration and for the docs. */
 export const OPERATOR_METRICS = {
@@ -71,6 +72,24 @@ export const OPERATOR_METRICS = {
     help: "How long it took until all replicas that were asked for their load had answered, or had been given up.",
     labels: [],
   },
+  metricsApiRequests: {
+    name: "lockstep_operator_metrics_api_requests_total",
+    type: "counter",
+    help: "Requests to the metrics API that autoscalers ask, by the HTTP status of the answer.",
+    labels: ["code"],
+  },
+  metricsApiRegistration: {
+    name: "lockstep_operator_metrics_api_registration",
+    type: "gauge",
+    help: "1 for the state of each APIService of the metrics API, as the leader sees it: current, stale (it does not know the certificate yet), absent, foreign (somebody else has it).",
+    labels: ["apiservice", "state"],
+  },
+  metricsApiCertificate: {
+    name: "lockstep_operator_metrics_api_certificate_expiry_timestamp_seconds",
+    type: "gauge",
+    help: "Until when the certificate of the metrics API is valid, in Unix time. It is renewed when two thirds of its time are over.",
+    labels: [],
+  },
 } as const satisfies Record<
   string,
   {
@@ -91,6 +110,10 @@ export interface OperatorGauges {
   watches(): Iterable<readonly [kind: string, ageMs: number]>;
   /** Replicas that are asked for their load. */
   load(): { readonly asked: number; readonly silent: number };
+  /** Name and state of each APIService of the metrics API, as far as this replica looks after them. */
+  metricsApiRegistrations(): Iterable<readonly [apiService: string, state: RegistrationState]>;
+  /** Undefined where there is no certificate. */
+  metricsApiCertificateNotAfter(): Date | undefined;
 }
 
 export interface OperatorMetrics {
@@ -98,6 +121,8 @@ export interface OperatorMetrics {
   readonly observeRequest: RequestObserver;
   /** Counts a round of questions for the load of replicas. */
   loadCollected(round: { readonly durationMs: number }): void;
+  /** Counts an answer of the metrics API. */
+  metricsApiAnswered(status: number): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -165,8 +190,25 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
     this.set({ answered: "true" }, asked - silent);
     this.set({ answered: "false" }, silent);
   });
+  const { metricsApiRequests, metricsApiRegistration, metricsApiCertificate } = OPERATOR_METRICS;
+  const answers = new Counter({
+    name: metricsApiRequests.name,
+    help: metricsApiRequests.help,
+    labelNames: metricsApiRequests.labels,
+    registers,
+  });
+  add(metricsApiRegistration, function () {
+    for (const [apiservice, current] of gauges.metricsApiRegistrations())
+      for (const state of REGISTRATION_STATES) this.set({ apiservice, state }, Number(state === current));
+  });
+  add(metricsApiCertificate, function () {
+    const notAfter = gauges.metricsApiCertificateNotAfter();
+    if (notAfter === undefined) this.remove();
+    else this.set(notAfter.getTime() / 1000);
+  });
   return {
     loadCollected: ({ durationMs }) => loadDurations.observe(durationMs / 1000),
+    metricsApiAnswered: (status) => answers.inc({ code: status }),
     observer: {
       reconciled({ outcome, durationMs }) {
         counter.inc({ outcome });

@@ -14,6 +14,12 @@ import type { KubeConnection } from "./kube/connection.ts";
 import { observedClient } from "./kube/observed-client.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
 import { createLoad } from "./load/load.ts";
+import { loadNowMs } from "./load/load-clock.ts";
+import { SCALE_METRICS } from "./load/scale-metric-table.ts";
+import type { LoadSource } from "./load/load-source.ts";
+import { startClusterMetricsApi } from "./metrics-api/cluster-metrics-api.ts";
+import type { MetricsApi, MetricsApiTiming } from "./metrics-api/metrics-api.ts";
+import type { PodMetricTable } from "./metrics-api/pod-metrics.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -36,12 +42,26 @@ export interface OperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   /** Who asks the replicas. Default: HTTP to their admin port. */
   readonly replicas?: Replicas;
+  /** What autoscalers can ask for. Default: what the replicas say of their load. */
+  readonly load?: OperatorLoad;
+  /** For tests, which cannot wait until certificates expire. */
+  readonly metricsApiTiming?: MetricsApiTiming;
+}
+
+/** The load of replicas, and the metrics that are made of it. */
+export interface OperatorLoad {
+  readonly source: LoadSource;
+  readonly metrics: PodMetricTable;
+  /** The clock of the source's samples, in ms. */
+  readonly nowMs: () => number;
 }
 
 /** An operator that runs. */
 export interface Operator {
   /** Port of health checks and metrics. */
   readonly port: number;
+  /** Port of the metrics API; undefined where it is not served. */
+  readonly metricsApiPort: number | undefined;
   /** Resolves when this operator leads and its view of the cluster is complete. */
   readonly leading: Promise<void>;
   /** Ends the reconciles that run, gives up the lead and closes all connections. */
@@ -83,6 +103,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const leading = Promise.withResolvers<void>();
   let holdsLead = (): boolean => false;
   let work: Promise<void> = Promise.resolve();
+  let metricsApi: MetricsApi | undefined;
   const metrics = createOperatorMetrics({
     queue: () => queue.stats(),
     isLeader: () => holdsLead(),
@@ -92,6 +113,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
     watches: () => world.watches(),
     load: () => load.counts(),
+    metricsApiRegistrations: () => metricsApi?.registrations() ?? [],
+    metricsApiCertificateNotAfter: () => metricsApi?.certificateNotAfter(),
   });
   const server = await startOperatorServer({
     port: config.LOCKSTEP_HTTP_PORT,
@@ -101,6 +124,19 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     },
     renderMetrics: () => metrics.render(),
   });
+
+  if (config.LOCKSTEP_METRICS_API && config.POD_NAMESPACE !== "") {
+    metricsApi = await startClusterMetricsApi({
+      config,
+      client,
+      world,
+      load: options.load ?? { source: load, metrics: SCALE_METRICS, nowMs: loadNowMs },
+      isLeader: () => holdsLead(),
+      answered: (status) => metrics.metricsApiAnswered(status),
+      logger,
+      ...options.metricsApiTiming,
+    });
+  }
 
   async function lead(): Promise<void> {
     await world.waitForSync(stopping.signal);
@@ -182,12 +218,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     await term;
     await load.stop();
     await world.stop();
+    await metricsApi?.close();
     await Promise.all([server.close(), replicas?.close(), client.close()]);
   }
 
   let stopped: Promise<void> | undefined;
   return {
     port: server.port,
+    metricsApiPort: metricsApi?.port,
     leading: leading.promise,
     stop: () => (stopped ??= shutDown()),
   };

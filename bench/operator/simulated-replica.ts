@@ -6,6 +6,9 @@ import { carryOut } from "../../runtime/admin/replica-commands.ts";
 import { Revision } from "../../runtime/admin/revision.ts";
 import { NEW_GATE, stepGate, type GateState } from "../../runtime/traffic/gate-state.ts";
 
+/** The load of a replica that nobody asks anything. */
+const IDLE = { inFlight: 0, requests: 0, refused: 0, inFlightMs: 0, queueMs: 0, queued: 0, computeMs: 0 } as const;
+
 /**
  * A replica as far as the operator sees one: the runtime's own admin server and gate, over a model whose versions 1 and 2 are loaded as soon as it is told to.
  */
@@ -35,6 +38,7 @@ export class SimulatedReplica {
       port: ADMIN_PORT,
       revision: this.#revision,
       report: () => ({ instance: this.#instance, revision: this.#revision.count, state: this.#state() }),
+      load: () => ({ ...IDLE, instance: this.#instance, takenAtMs: performance.now() }),
       carryOut: (command) =>
         carryOut(command, {
           instance: this.#instance,

@@ -23,6 +23,7 @@ const OWNED = [
 
 const BY_OWNER = "owner";
 const BY_SERVICE = "service";
+const BY_NAMESPACE = "namespace";
 
 export interface InformedWorldOptions {
   readonly client: KubeClient;
@@ -41,6 +42,8 @@ export interface InformedWorld extends World {
   stop(): Promise<void>;
   waitForSync(signal: AbortSignal): Promise<void>;
   inferenceServices(): readonly InferenceService[];
+  /** The replicas of all InferenceServices in a namespace. */
+  podsIn(namespace: string): readonly PodObject[];
   /** Kind and age in ms of each watch. */
   watches(): (readonly [kind: string, ageMs: number])[];
   /** Names of kinds whose view is not to be trusted now. */
@@ -84,7 +87,10 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
   }));
   const pods = informer<PodObject & KubeObject>(RESOURCES.pods, {
     transform: slimPod,
-    indexes: { [BY_SERVICE]: (pod) => [keyOfService(pod)] },
+    indexes: {
+      [BY_SERVICE]: (pod) => [keyOfService(pod)],
+      [BY_NAMESPACE]: (pod) => [pod.metadata.namespace ?? ""],
+    },
     ours: true,
   });
   const all = [
@@ -113,6 +119,7 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
     ownedBy: (uid) => owned.flatMap(({ informer: children }) => children.byIndex(BY_OWNER, uid)),
     podsOf: (key) => pods.byIndex(BY_SERVICE, key),
     inferenceServices: () => services.list(),
+    podsIn: (namespace) => pods.byIndex(BY_NAMESPACE, namespace),
     start: () => {
       for (const { informer: one } of all) one.start();
     },

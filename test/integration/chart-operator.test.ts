@@ -12,6 +12,7 @@ import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const WITHIN = { timeout: 20_000, interval: 100 };
 const HOME = "lockstep-system";
+const API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta2.custom.metrics.k8s.io";
 
 let controlPlane: ControlPlane;
 let operator: Operator | undefined;
@@ -58,6 +59,7 @@ test("the chart's permissions are all that the operator needs", async () => {
     config: readOperatorConfig({
       LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
       LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_METRICS_API_PORT: "0",
       POD_NAME: "operator",
       POD_NAMESPACE: HOME,
     }),
@@ -101,6 +103,24 @@ test("the chart's permissions are all that the operator needs", async () => {
     const { items } = body as { items: readonly { regarding: { kind: string } }[] };
     expect(items.map(({ regarding }) => regarding.kind)).toContain("InferenceService");
   }, WITHIN);
+  // Tells the API servers of its certificate, and an upgrade leaves that as it is.
+  const caBundle = async () => {
+    const { body } = await send(access, "GET", API_SERVICE);
+    return (body as { spec: { caBundle?: string } }).spec.caBundle;
+  };
+  const known = await vi.waitFor(async () => {
+    const found = await caBundle();
+    expect(found).toMatch(/^[A-Za-z0-9+/=]{400,}$/);
+    return found;
+  }, WITHIN);
+  const labels = ["--set", "commonLabels.upgraded=yes"];
+  expect(await runProgram([await provideHelm(), "upgrade", "lockstep", CHART, ...labels, ...cluster])).toMatchObject({
+    status: 0,
+  });
+  const { metadata } = (await send(access, "GET", API_SERVICE)).body as { metadata: { labels: object } };
+  expect(metadata.labels).toMatchObject({ upgraded: "yes" });
+  expect(await caBundle()).toBe(known);
+
   expect(log.filter((line) => /forbidden|cannot \w+ resource/i.test(line))).toEqual([]);
   expect(lost).toEqual([]);
 });

@@ -55,14 +55,27 @@ async function servedResources(): Promise<readonly string[]> {
   return [...lists.flat(), "serving.lockstep.dev/inferenceservices/finalizers", "/users", "/groups"];
 }
 
-async function mayDo(account: string, verb: string, resource: string, namespace: string): Promise<boolean> {
+async function mayDo(
+  account: string,
+  verb: string,
+  resource: string,
+  namespace: string,
+  objectName = "",
+): Promise<boolean> {
   const [group = "", name = "", ...subresource] = resource.split("/");
   const [, accountNamespace = ""] = account.split("/");
   const review = {
     spec: {
       user: `system:serviceaccount:${accountNamespace}:${account.split("/")[0]}`,
       groups: ["system:authenticated", "system:serviceaccounts", `system:serviceaccounts:${accountNamespace}`],
-      resourceAttributes: { group, resource: name, subresource: subresource.join("/"), verb, namespace },
+      resourceAttributes: {
+        group,
+        resource: name,
+        subresource: subresource.join("/"),
+        verb,
+        namespace,
+        name: objectName,
+      },
     },
   };
   const answer = await send(access, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review);
@@ -138,17 +151,36 @@ describe("an operator for one namespace", () => {
   });
 });
 
+test.each(["lockstep-wide/operator-home", "lockstep-narrow/operator-home"])(
+  "%s may do to objects by their names what the metrics API needs",
+  async (account) => {
+    const allowed = async (resource: string, namespace: string, name: string): Promise<string> => {
+      const verbs = await Promise.all(
+        VERBS.map(async (verb) => ((await mayDo(account, verb, resource, namespace, name)) ? verb : "")),
+      );
+      return verbs.filter((verb) => verb !== "").join(" ");
+    };
+    const apiServices = "apiregistration.k8s.io/apiservices";
+    expect(await allowed(apiServices, "", "v1beta1.custom.metrics.k8s.io")).toBe("get patch");
+    expect(await allowed(apiServices, "", "v1beta2.custom.metrics.k8s.io")).toBe("get patch");
+    expect(await allowed(apiServices, "", "v1beta1.metrics.k8s.io")).toBe("");
+    expect(await allowed("/secrets", "operator-home", "lockstep-metrics-api-tls")).toBe("get create update");
+    expect(await allowed("/configmaps", "kube-system", "extension-apiserver-authentication")).toContain("get");
+  },
+);
+
 test("no rule of the chart has a wildcard or reaches a secret of others", async () => {
   const rules = rulesOf(await render());
   expect(rules.length).toBeGreaterThan(10);
   const words = rules.flatMap((rule) => [...(rule.apiGroups ?? []), ...(rule.resources ?? []), ...rule.verbs]);
   expect(words).not.toContain("*");
   expect(words.filter((word) => /exec|escalate|bind|impersonate/.test(word))).toEqual([]);
-  // The operator's own key: it makes it, and reads it by its name.
+  // The operator's own: it makes them, and reads and renews them by their names.
   const ofSecrets = rules.filter((rule) => rule.resources?.includes("secrets") === true);
   expect(ofSecrets.map(({ verbs, resourceNames = [] }) => [verbs, resourceNames])).toEqual([
     [["create"], []],
     [["get"], ["lockstep-operator-key"]],
+    [["get", "update"], ["lockstep-metrics-api-tls"]],
   ]);
 });
 

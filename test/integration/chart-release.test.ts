@@ -10,6 +10,8 @@ import { send } from "./cluster-access.ts";
 import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/inferenceservices.serving.lockstep.dev";
+const API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices";
+const API_SERVICE = `${API_SERVICES}/v1beta1.custom.metrics.k8s.io`;
 const SERVICES = "/apis/serving.lockstep.dev/v1alpha1/namespaces/default/inferenceservices";
 
 // A control plane of their own: a release owns the CustomResourceDefinition that the other tests share.
@@ -77,5 +79,28 @@ describe("a release, from install to install again", () => {
     expect(await status(`${SERVICES}/kept`)).toBe(200);
     expect((await helm("install", "lockstep", CHART)).status).toBe(0);
     expect(await status(`${SERVICES}/kept`)).toBe(200);
+  });
+
+  test("is refused where another adapter has the metrics API, and can do without", async () => {
+    expect((await helm("uninstall", "lockstep")).status).toBe(0);
+    expect(await status(API_SERVICE)).toBe(404);
+    const service = { namespace: "monitoring", name: "adapter", port: 443 };
+    const spec = {
+      group: "custom.metrics.k8s.io",
+      version: "v1beta1",
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+    };
+    const metadata = { name: "v1beta1.custom.metrics.k8s.io" };
+    const theirs = await send(controlPlane.access, "POST", API_SERVICES, { metadata, spec: { ...spec, service } });
+    expect(theirs.status).toBe(201);
+    const refused = await helm("install", "lockstep", CHART);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain('APIService "v1beta1.custom.metrics.k8s.io"');
+    const { status: code, stdout } = await helm("install", "lockstep", CHART, "--set", "metricsApi.enabled=false");
+    expect(code).toBe(0);
+    expect(stdout).toContain("metricsApi.enabled is false");
+    const { body } = await send(controlPlane.access, "GET", API_SERVICE);
+    expect(body).toMatchObject({ spec: { service } });
   });
 });

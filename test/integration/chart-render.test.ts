@@ -45,15 +45,20 @@ describe("helm lint", () => {
 describe("the objects", () => {
   test("of a plain installation", async () => {
     expect(kinds(await render())).toEqual([
+      "APIService",
+      "APIService",
       "ClusterRole",
       "ClusterRole",
       "ClusterRole",
+      "ClusterRole",
+      "ClusterRoleBinding",
       "ClusterRoleBinding",
       "CustomResourceDefinition",
       "Deployment",
       "Pod",
       "PodDisruptionBudget",
       "Role",
+      "RoleBinding",
       "RoleBinding",
       "Service",
       "ServiceAccount",
@@ -155,6 +160,41 @@ describe("the operator's environment", () => {
   test("names the watched namespaces", async () => {
     const config = readOperatorConfig(environmentOf(await render({ valuesFiles: [valuesFile("namespaced")] })));
     expect(config.LOCKSTEP_WATCH_NAMESPACES).toEqual(["team-a", "team-b"]);
+  });
+});
+
+describe("the metrics API", () => {
+  interface ServicePort {
+    readonly name: string;
+    readonly port: number;
+    readonly targetPort: string;
+  }
+
+  test("is reached by the name that the operator has in its certificate", async () => {
+    const manifests = await render({ valuesFiles: [valuesFile("full")] });
+    const config = readOperatorConfig(environmentOf(manifests));
+    const service = only(manifests, "Service") as Manifest & {
+      readonly spec: { readonly ports: readonly ServicePort[] };
+    };
+    expect(service.metadata.name).toBe(config.LOCKSTEP_METRICS_API_SERVICE);
+    expect(service.spec.ports).toContainEqual({ name: "metrics-api", port: 443, targetPort: "metrics-api" });
+    const apiServices = manifests.filter(({ kind }) => kind === "APIService");
+    expect(apiServices.map(({ metadata }) => metadata.name)).toEqual([
+      "v1beta1.custom.metrics.k8s.io",
+      "v1beta2.custom.metrics.k8s.io",
+    ]);
+    for (const each of apiServices) {
+      expect(each["spec"]).toMatchObject({ service: { namespace: "lockstep-system", name: service.metadata.name } });
+      // The operator's alone to write: what the chart does not have, Helm leaves as it is.
+      expect(each["spec"]).not.toHaveProperty("caBundle");
+    }
+  });
+
+  test("is left out as a whole, which the operator knows and the notes say", async () => {
+    const set = { "metricsApi.enabled": "false", "networkPolicy.enabled": "true" };
+    const text = await renderText({ set });
+    expect(text).not.toMatch(/apiregistration|metrics-api|kube-system|8443$/m);
+    expect(readOperatorConfig(environmentOf(await render({ set })))).toMatchObject({ LOCKSTEP_METRICS_API: false });
   });
 });
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { makeAuthority, makeCertificate, type KeyPairPem } from "../../operator/metrics-api/certificates.ts";
 import { provideControlPlanePrograms, type ControlPlanePrograms } from "../programs/control-plane-programs.ts";
 import { freePorts } from "../programs/free-ports.ts";
 import { startSupervised, type SupervisedProcess } from "../programs/supervised-process.ts";
@@ -18,6 +19,10 @@ export interface ControlPlane {
   readonly hasControllerManager: boolean;
   /** The kubectl that came with the programs, if one did. */
   readonly kubectl: string | undefined;
+  /** All that the API server has logged. */
+  readonly apiServerLog: () => string;
+  /** Signs the certificate, for {@link FRONT_PROXY_NAME}, with which the API server proves itself to servers of aggregated APIs. */
+  readonly frontProxyAuthority: KeyPairPem;
   /** Kills the programs, waits for their end and removes their data. */
   readonly stop: () => Promise<void>;
 }
@@ -36,6 +41,8 @@ export interface ControlPlaneOptions {
 }
 
 const READY_WITHIN_MS = 60_000;
+/** Common name of the API server's certificate as a client of aggregated APIs. */
+export const FRONT_PROXY_NAME = "front-proxy-client";
 /** A port that was free may be taken when the program asks for it. */
 const ATTEMPTS = 3;
 
@@ -88,8 +95,19 @@ async function start({ programs, directory, processes, options }: Start): Promis
     publicKeyEncoding: { type: "spki", format: "pem" },
     privateKeyEncoding: { type: "pkcs8", format: "pem" },
   });
+  const validity = { notBefore: new Date(Date.now() - 3_600_000), notAfter: new Date(Date.now() + 30 * 86_400_000) };
+  const frontProxyAuthority = makeAuthority("front-proxy-ca", validity);
+  const frontProxy = makeCertificate({
+    authority: frontProxyAuthority,
+    commonName: FRONT_PROXY_NAME,
+    use: { kind: "client" },
+    validity,
+  });
   await mkdir(file("certificates"));
   await Promise.all([
+    writeFile(file("front-proxy-ca.crt"), frontProxyAuthority.certificatePem),
+    writeFile(file("front-proxy.crt"), frontProxy.certificatePem),
+    writeFile(file("front-proxy.key"), frontProxy.privateKeyPem, { mode: 0o600 }),
     writeFile(
       file("tokens.csv"),
       `${adminToken},administrator,1,"system:masters"\n${managerToken},system:kube-controller-manager,2\n`,
@@ -128,6 +146,14 @@ async function start({ programs, directory, processes, options }: Start): Promis
     "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
     `--service-account-key-file=${file("service-accounts.pub")}`,
     `--service-account-signing-key-file=${file("service-accounts.key")}`,
+    // How it proves itself to servers of aggregated APIs.
+    `--requestheader-client-ca-file=${file("front-proxy-ca.crt")}`,
+    `--requestheader-allowed-names=${FRONT_PROXY_NAME}`,
+    "--requestheader-username-headers=X-Remote-User",
+    "--requestheader-group-headers=X-Remote-Group",
+    "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+    `--proxy-client-cert-file=${file("front-proxy.crt")}`,
+    `--proxy-client-key-file=${file("front-proxy.key")}`,
     // Without the controllers nobody makes service accounts.
     ...(hasControllerManager ? [] : ["--disable-admission-plugins=ServiceAccount"]),
     "--v=0",
@@ -171,7 +197,14 @@ async function start({ programs, directory, processes, options }: Start): Promis
       async () => (await callApi(access, "GET", "/api/v1/namespaces/default/serviceaccounts/default")).status === 200,
     );
   }
-  return { kubeconfig: file("kubeconfig"), access, hasControllerManager, kubectl: programs.kubectl };
+  return {
+    kubeconfig: file("kubeconfig"),
+    access,
+    hasControllerManager,
+    kubectl: programs.kubectl,
+    apiServerLog: () => readFileSync(file("kube-apiserver.log"), "utf8"),
+    frontProxyAuthority,
+  };
 }
 
 /** Waits until the check is true; what it throws counts as not yet. */
