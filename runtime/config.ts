@@ -103,15 +103,19 @@ export const RUNTIME_VARIABLES = {
     "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
     { min: 1_000, max: 3_600_000 },
   ),
-  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS: integer(
+  LOCKSTEP_MAX_CONNECTION_AGE_MS: integer(
     300_000,
-    "How old, in ms, a gRPC connection gets before its client is told to make another, which may lead to another replica; a tenth more or less. 0 lets them live.",
+    "How old, in ms, a connection gets, of HTTP and of gRPC, before its client is asked to make another, which may lead to another replica; a tenth more or less. 0 lets them live.",
     { min: 0, max: 86_400_000 },
   ),
-  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS: integer(60_000, "How long, in ms, calls on such a connection may go on.", {
-    min: 1_000,
-    max: 86_400_000,
-  }),
+  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS: integer(
+    60_000,
+    "How long, in ms, calls on a gRPC connection may go on whose client was asked to make another.",
+    {
+      min: 1_000,
+      max: 86_400_000,
+    },
+  ),
   LOCKSTEP_COMPRESS_MIN_BYTES: integer(
     1_024,
     "Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none.",
@@ -177,6 +181,7 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     sendTimeoutMs: config.LOCKSTEP_SEND_TIMEOUT_MS,
     streamIdleTimeoutMs: config.LOCKSTEP_STREAM_IDLE_TIMEOUT_MS,
     keepAliveTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
+    maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     minCompressedBytes: config.LOCKSTEP_COMPRESS_MIN_BYTES,
     usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",
     // A single body of the greatest size must have room.
@@ -191,7 +196,7 @@ export function grpcLimitsOf(config: RuntimeProcessConfig): Partial<GrpcLimits> 
     maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
     idleTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
-    maxAgeMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS,
+    maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     ageGraceMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS,
   };
 }

@@ -25,14 +25,31 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Why a request was refused, which could have been answered at another time: ResourceExhausted. */
+export const REFUSAL_REASONS = ["in-flight", "memory", "queue", "deadline", "priority"] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** What else is known of a failure. */
+export interface ServingErrorOptions {
+  readonly cause?: unknown;
+  /** Which of the bounds it was, of ResourceExhausted. */
+  readonly refusal?: RefusalReason;
+  /** After how long, in ms, the same request may succeed, where that can be told. */
+  readonly retryAfterMs?: number | undefined;
+}
+
 /** A request that fails. `cause` is for logs and never leaves the process. */
 export class ServingError extends Error {
   override name = "ServingError";
   readonly code: ErrorCode;
+  readonly refusal: RefusalReason | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: ServingErrorOptions) {
     super(message, options);
     this.code = code;
+    this.refusal = options?.refusal;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 
   /** Makes anything that was thrown a ServingError; what is not ours is Internal and keeps its text to itself. */

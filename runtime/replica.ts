@@ -103,6 +103,8 @@ interface Parts {
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  /** Asks the clients of all open connections to make others. */
+  readonly rebalance: (withinMs: number) => void;
   readonly beginDrain: () => void;
   /** All that must be released at the end, in order of use. */
   readonly resources: AsyncDisposableStack;
@@ -218,7 +220,13 @@ function assemble(options: ReplicaOptions): Parts {
   const limits = completeHttpLimits(httpLimitsOf(options.process));
   // Bodies have one bound, whichever protocol they come by.
   const budget = new BodyBudget(limits.maxBufferedBytes);
-  const http = createHttpServer({ ...handlers, metricsPages: metrics, limits, budget });
+  const http = createHttpServer({
+    ...handlers,
+    metricsPages: metrics,
+    limits,
+    budget,
+    onDismissed: (reason) => metrics.observeDismissal("http", reason),
+  });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
       ? undefined
@@ -226,6 +234,7 @@ function assemble(options: ReplicaOptions): Parts {
           ...handlers,
           limits: grpcLimitsOf(options.process),
           budget,
+          onDismissed: (reason) => metrics.observeDismissal("grpc", reason),
         });
   return {
     manager,
@@ -251,6 +260,11 @@ function assemble(options: ReplicaOptions): Parts {
           };
         },
       }),
+    rebalance: (withinMs) => {
+      logger.info({ withinMs }, "clients are asked to make new connections");
+      http.rebalance(withinMs);
+      grpc?.rebalance(withinMs);
+    },
     beginDrain: () => {
       draining = true;
       revision.raise();
@@ -308,6 +322,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         revision,
         report: () => ({ instance, revision: revision.count, state: state() }),
         carryOut: parts.carryOut,
+        rebalance: parts.rebalance,
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "../../common/logger.ts";
 import { BodyBudget } from "../serving/body-budget.ts";
+import type { DismissalReason } from "../serving/connection-term.ts";
 import { completeGrpcLimits, type GrpcLimits } from "./server/grpc-limits.ts";
 import { createGrpcTransport, type GrpcServer } from "./server/grpc-server.ts";
 import type { Method } from "./server/method.ts";
@@ -17,6 +18,8 @@ export interface GrpcServerOptions extends ServiceOptions {
   readonly budget?: BodyBudget;
   /** Gives numbers from 0 to 1. Default: Math.random. */
   readonly random?: () => number;
+  /** Told of each connection whose client is asked to make another, but for the end of the server. */
+  readonly onDismissed?: (reason: DismissalReason) => void;
   readonly limits?: Partial<GrpcLimits>;
 }
 
@@ -63,6 +66,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     budget: options.budget ?? new BodyBudget(8 * limits.maxMessageBytes),
     logger: options.logger,
     random: options.random ?? Math.random,
+    onDismissed: (reason) => options.onDismissed?.(reason),
   });
   return {
     listen: (host, port): Promise<AddressInfo> => transport.listen(host, port),
@@ -71,6 +75,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       health.look();
       transport.beginDrain();
     },
+    rebalance: (withinMs) => transport.rebalance(withinMs),
     close: async (deadlineMs) => {
       draining = true;
       const closed = transport.close(deadlineMs);

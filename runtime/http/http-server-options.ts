@@ -3,6 +3,7 @@ import type { Protocol } from "../../common/runtime-config.ts";
 import type { Servables } from "../core/servable.ts";
 import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
 import type { Admission } from "../serving/admission.ts";
+import type { DismissalReason } from "../serving/connection-term.ts";
 import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferPath } from "../serving/infer-path.ts";
 import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
@@ -25,6 +26,10 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs: number;
   /** Memory for bodies, where servers of other protocols share it. Default: one of `maxBufferedBytes`, for this server. */
   readonly budget?: BodyBudget;
+  /** Gives numbers from 0 to 1. Default: Math.random. */
+  readonly random?: () => number;
+  /** Told of each connection whose client is asked to make another. */
+  readonly onDismissed?: (reason: DismissalReason) => void;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -51,6 +56,11 @@ export interface HttpLimits {
   readonly checkIntervalMs: number;
   /** How long a connection may be idle, in ms. Default 75 s: longer than load balancers keep theirs (60 s). */
   readonly keepAliveTimeoutMs: number;
+  /**
+   * How old a connection gets before its client is asked to make another one, in ms, a tenth more or less; 0 is for ever.
+   * So clients find replicas that were added. Default 5 min.
+   */
+  readonly maxAgeMs: number;
   /** Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none. Default 1024. */
   readonly minCompressedBytes: number;
   /** How long the rest of a refused body is read, in ms, so that its sender sees the answer. Default 2 s. */
@@ -72,13 +82,14 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
     streamIdleTimeoutMs: given.streamIdleTimeoutMs ?? 300_000,
     checkIntervalMs: given.checkIntervalMs ?? 2_000,
     keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
+    maxAgeMs: given.maxAgeMs ?? 300_000,
     minCompressedBytes: given.minCompressedBytes ?? 1_024,
     lingerMs: given.lingerMs ?? 2_000,
     usesFastPath: given.usesFastPath ?? true,
   };
   for (const [name, value] of Object.entries(limits)) {
     if (typeof value === "boolean") continue;
-    const least = name === "minCompressedBytes" ? 0 : 1;
+    const least = name === "minCompressedBytes" || name === "maxAgeMs" ? 0 : 1;
     if (!Number.isSafeInteger(value) || value < least) {
       throw new RangeError(`${name}: expected a whole number of at least ${least}, got ${value}`);
     }

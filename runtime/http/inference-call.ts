@@ -1,5 +1,5 @@
 import type { ServableView } from "../core/servable.ts";
-import { ServingError } from "../errors.ts";
+import { ServingError, type RefusalReason } from "../errors.ts";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
@@ -27,6 +27,7 @@ export class InferenceCall implements TransportListener, WireRequest {
   /** The version that answers, once one was lent. */
   servable: Pick<ServableView, "id" | "digest"> | undefined;
   code: RequestCode = "OK";
+  refusal: RefusalReason | undefined;
   /** Whether it counts as in flight: its body has arrived, its answer is not written. */
   isAdmitted = false;
   #hasEnded = false;

@@ -70,6 +70,7 @@ export class InferenceHandler {
       version: call.servable?.id.version,
       protocol: dialect.nameOf?.(call) ?? dialect.name,
       code: call.code,
+      refusal: call.refusal,
       durationMs: performance.now() - call.startMs,
     });
   }
@@ -86,6 +87,7 @@ export class InferenceHandler {
     } catch (thrown) {
       const error = ServingError.from(thrown);
       call.code = error.code;
+      call.refusal = error.refusal;
       this.#stopClock(call);
       this.#log(call, error);
       const answer = errorAnswer(error, { "x-request-id": call.requestId }, call.route.dialect.writeError);

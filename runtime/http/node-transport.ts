@@ -11,8 +11,8 @@ import { answerUnread } from "./unread-body.ts";
 export interface NodeTransportOptions {
   /** How long the rest of a refused body is read, in ms. */
   readonly lingerMs: number;
-  /** Whether answers close their connections. */
-  readonly isDraining: () => boolean;
+  /** Whether an answer that is written now closes its connection. */
+  readonly isLast: (transport: NodeTransport) => boolean;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<NodeTransport>;
 }
@@ -62,7 +62,7 @@ export class NodeTransport implements Transport {
 
   send(answer: Answer): void {
     void answerUnread(this, answer, {
-      isLast: this.#options.isDraining(),
+      isLast: this.#options.isLast(this),
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
     });

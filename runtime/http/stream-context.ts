@@ -4,7 +4,7 @@ import type { InferTarget } from "../serving/infer-path.ts";
 import type { InferStream } from "../serving/infer-stream.ts";
 import { ItemSignal } from "../serving/item-signal.ts";
 import type { ServableHandle } from "../core/servable.ts";
-import { ServingError, type ErrorCode } from "../errors.ts";
+import { ServingError } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { BodyAllowance } from "./request-body.ts";
 import type { StreamExchange } from "./stream-exchange.ts";
@@ -37,20 +37,26 @@ export async function asRequest<T>(
 ): Promise<T> {
   const startMs = performance.now();
   using item = new ItemSignal(exchange.signal, options.requestTimeoutMs);
-  let code: ErrorCode | "OK" = "OK";
+  let failure: ServingError | undefined;
   let isAdmitted = false;
   try {
     options.admission.enter();
     isAdmitted = true;
     return await work(item.signal);
   } catch (thrown) {
-    const error = ServingError.from(thrown);
-    code = error.code;
-    throw error;
+    failure = ServingError.from(thrown);
+    throw failure;
   } finally {
     if (isAdmitted) options.admission.leave();
     const { name: model, version } = servable.id;
-    options.metrics.observeRequest({ model, version, protocol, code, durationMs: performance.now() - startMs });
+    options.metrics.observeRequest({
+      model,
+      version,
+      protocol,
+      code: failure?.code ?? "OK",
+      refusal: failure?.refusal,
+      durationMs: performance.now() - startMs,
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import { csvRowReader } from "../protocol/stream/csv-row.ts";
@@ -30,14 +30,15 @@ const CSV = "text/csv";
 export class StreamHandler {
   readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
-  readonly #isDraining: () => boolean;
+  readonly #isLast: (request: IncomingMessage) => boolean;
   readonly #exchanges = new Map<ServerResponse, StreamExchange>();
   readonly #ending = new AbortController();
 
-  constructor(options: HandlerOptions, limits: HttpLimits, isDraining: () => boolean) {
+  /** `isLast` tells whether an answer whose head is written now closes its connection. */
+  constructor(options: HandlerOptions, limits: HttpLimits, isLast: (request: IncomingMessage) => boolean) {
     this.#options = options;
     this.#limits = limits;
-    this.#isDraining = isDraining;
+    this.#isLast = isLast;
   }
 
   /** Whether this response belongs to a stream, whose request may take as long as it likes. */
@@ -81,7 +82,7 @@ export class StreamHandler {
       this.#noteRefusal(route, error, { requestId, startMs });
       const answer = errorAnswer(error, { "x-request-id": requestId }, route.dialect.writeError);
       const options = {
-        isLast: this.#isDraining(),
+        isLast: this.#isLast(exchange.request),
         lingerMs: this.#limits.lingerMs,
         expectsContinue: exchange.expectsContinue,
       };
@@ -110,7 +111,8 @@ export class StreamHandler {
   ): void {
     const protocol = `${dialect.name}-${mode === "batch" ? "batch" : "stream"}`;
     const durationMs = performance.now() - startMs;
-    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code: error.code, durationMs });
+    const { code, refusal } = error;
+    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code, refusal, durationMs });
     if (error.code !== "Internal") return;
     this.#options.logger.error({ requestId, model: quoteName(model), err: error.cause ?? error }, "request failed");
   }
@@ -143,7 +145,7 @@ export class StreamHandler {
       "x-lockstep-model-name": servable.id.name,
       "x-lockstep-model-version": String(servable.id.version),
       "x-lockstep-model-digest": servable.digest,
-      ...(this.#isDraining() && { connection: "close" }),
+      ...(this.#isLast(exchange.request) && { connection: "close" }),
     });
     const options = this.#options;
     const limits = this.#limits;

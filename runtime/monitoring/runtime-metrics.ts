@@ -1,3 +1,5 @@
+import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-term.ts";
+import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
 import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.ts";
@@ -60,9 +62,13 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     const inFlight = this.#values.requestsInFlight.series({});
     this.inFlight = { inc: () => void inFlight.value++, dec: () => void inFlight.value-- };
     this.#values.buildInfo.series({ ...options.build }).value = 1;
+    for (const reason of REFUSAL_REASONS) this.#values.refusals.series({ reason });
+    for (const protocol of ["http", "grpc"])
+      for (const reason of DISMISSAL_REASONS) this.#values.dismissals.series({ protocol, reason });
   }
 
-  observeRequest({ model: name, version, protocol, code, durationMs }: RequestObservation): void {
+  observeRequest({ model: name, version, protocol, code, refusal, durationMs }: RequestObservation): void {
+    if (refusal !== undefined) this.#values.refusals.series({ reason: refusal }).value++;
     const versions = this.#models.get(name);
     const known = version === undefined ? undefined : versions?.get(version);
     const labels = {
@@ -71,6 +77,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       protocol,
     };
     this.#requests.observe(labels, code, durationMs / 1000);
+  }
+
+  /** Counts a connection whose client was asked to make another. */
+  observeDismissal(protocol: "http" | "grpc", reason: DismissalReason): void {
+    this.#values.dismissals.series({ protocol, reason }).value++;
   }
 
   observeInference({ name, version }: ServableId, observation: InferenceObservation): void {

@@ -19,7 +19,9 @@ export class Admission {
   /** Throws ServingError (ResourceExhausted) if one more would be refused. */
   check(): void {
     if (this.#inFlight < this.#maxInFlight) return;
-    throw new ServingError("ResourceExhausted", `requests: expected at most ${this.#maxInFlight} in flight, got more`);
+    throw new ServingError("ResourceExhausted", `requests: expected at most ${this.#maxInFlight} in flight, got more`, {
+      refusal: "in-flight",
+    });
   }
 
   /** Takes a place; {@link leave} must be called exactly once after it. Throws as {@link check} does. */

@@ -21,6 +21,7 @@ import type { GrpcServer } from "../../runtime/grpc/server/grpc-server.ts";
 import { ModelStatistics } from "../../runtime/monitoring/model-statistics.ts";
 import { Admission } from "../../runtime/serving/admission.ts";
 import { BodyBudget } from "../../runtime/serving/body-budget.ts";
+import type { DismissalReason } from "../../runtime/serving/connection-term.ts";
 import { InferPath } from "../../runtime/serving/infer-path.ts";
 import { echo, FakeServables, RecordingMetrics, type FakeModel } from "./http-fixtures.ts";
 
@@ -46,6 +47,8 @@ export interface TestGrpcServer {
   readonly server: GrpcServer;
   readonly servables: FakeServables;
   readonly metrics: RecordingMetrics;
+  /** Why clients were asked to make other connections, one for each. */
+  readonly dismissals: readonly DismissalReason[];
   /** Lines of the log. */
   readonly log: readonly string[];
 }
@@ -64,6 +67,7 @@ export async function startGrpcServer(
   const metrics = new RecordingMetrics();
   const statistics = new ModelStatistics();
   const log: string[] = [];
+  const dismissals: DismissalReason[] = [];
   const { requestTimeoutMs = 5_000, limits = {}, maxInFlight = 1_024, maxBufferedBytes } = options;
   const server = createGrpcServer({
     servables,
@@ -75,12 +79,13 @@ export async function startGrpcServer(
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),
     version: "1.2.3",
     requestTimeoutMs,
+    onDismissed: (reason) => dismissals.push(reason),
     limits: { checkIntervalMs: 20, ...limits },
     ...(maxBufferedBytes !== undefined && { budget: new BodyBudget(maxBufferedBytes) }),
   });
   const { port } = await server.listen("127.0.0.1", 0);
   onTestFinished(() => server.close(0));
-  return { port, address: `127.0.0.1:${port}`, server, servables, metrics, log };
+  return { port, address: `127.0.0.1:${port}`, server, servables, metrics, dismissals, log };
 }
 
 /** A model for each datatype that answers with what it is asked; its name is the datatype. */

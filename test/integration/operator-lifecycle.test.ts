@@ -49,6 +49,7 @@ function replicasThatSay(state: () => ReplicaState | undefined): Replicas {
       if (command.kind === "serve") ({ epoch } = command);
       return Promise.resolve({ kind: "done" });
     },
+    rebalance: () => Promise.resolve(true),
     forget: () => {},
     close: () => Promise.resolve(),
   };

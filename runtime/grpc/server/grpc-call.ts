@@ -1,6 +1,6 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { ServingError } from "../../errors.ts";
+import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import { requestIdFrom } from "../../serving/request-id.ts";
@@ -52,7 +52,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   readonly #headers: IncomingHttpHeaders;
   readonly #controller = new AbortController();
   readonly #incoming: IncomingMessages;
-  #onOver: ((code: RequestCode) => void) | undefined;
+  #onOver: ((code: RequestCode, refusal?: RefusalReason) => void) | undefined;
   /** Headers of the answer, as far as they are known. */
   readonly #answerHeaders: Record<string, string | number>;
   #timer: NodeJS.Timeout | undefined;
@@ -65,6 +65,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   #isAnswered = false;
   #isOver = false;
   #code: RequestCode = "OK";
+  #refusal: RefusalReason | undefined;
   #trailers: Record<string, string> = OK_TRAILERS;
 
   constructor(host: CallHost, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: Method) {
@@ -116,7 +117,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#incoming.take(sizeBytes);
   }
 
-  onOver(listener: (code: RequestCode) => void): void {
+  onOver(listener: (code: RequestCode, refusal?: RefusalReason) => void): void {
     this.#onOver = listener;
   }
 
@@ -168,6 +169,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     const error = ServingError.from(thrown);
     if (error.code === "Internal") this.#host.onFault(error, this.requestId);
     this.#code = error.code;
+    this.#refusal = error.refusal;
     const status = statusOf(error);
     this.#finish();
     if (this.#stream.headersSent) {
@@ -288,7 +290,7 @@ export class GrpcCall implements StreamContext, StreamListener {
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
     this.onDrain();
     this.#incoming.discard();
-    this.#onOver?.(this.#code);
+    this.#onOver?.(this.#code, this.#refusal);
     this.#host.onEnd(this);
   }
 }

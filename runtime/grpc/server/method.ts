@@ -1,3 +1,4 @@
+import type { RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
@@ -16,7 +17,7 @@ export interface CallContext {
   /** Takes memory from what all requests may have, until the call is over. Throws ServingError (ResourceExhausted). */
   take(sizeBytes: number): void;
   /** Sets who is told, once, when the call is over: its status is written, or cannot be. */
-  onOver(listener: (code: RequestCode) => void): void;
+  onOver(listener: (code: RequestCode, refusal?: RefusalReason) => void): void;
 }
 
 /** A call whose messages come and go one by one. */

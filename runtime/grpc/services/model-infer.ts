@@ -21,7 +21,7 @@ export function modelInfer(options: ServiceOptions): Method {
     kind: "unary",
     answer: async ({ bytes, ownsMemory }, call) => {
       const record = new InferenceRecord(options, V2_GRPC, call.startMs);
-      call.onOver((code) => record.end(code));
+      call.onOver((code, refusal) => record.end(code, refusal));
       record.admit();
       const message = readInferRequestMessage(bytes);
       record.model = message.modelName;

@@ -112,7 +112,7 @@ class Stream {
       return { frame: answer, error: undefined };
     } catch (thrown) {
       const error = ServingError.from(thrown);
-      record.end(error.code);
+      record.end(error.code, error.refusal);
       const frame = frameOf(ModelStreamInferResponse, { errorMessage: error.message, inferResponse: { id } });
       return { frame, error };
     }

@@ -72,7 +72,7 @@ export function modelService({ servables }: ServiceOptions): Readonly<Record<str
 
 async function predict(options: ServiceOptions, received: ReceivedMessage, call: CallContext): Promise<Buffer> {
   const record = new InferenceRecord(options, TENSORFLOW_GRPC, call.startMs);
-  call.onOver((code) => record.end(code));
+  call.onOver((code, refusal) => record.end(code, refusal));
   record.admit();
   const message = readPredictMessage(received.bytes);
   record.model = message.spec?.name ?? "";
