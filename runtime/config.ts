@@ -74,6 +74,11 @@ export const RUNTIME_VARIABLES = {
     "Bytes of request bodies in memory, of all requests together; beyond it requests are answered with status 429. 0 means 8 times LOCKSTEP_MAX_BODY_BYTES.",
     { min: 0, max: Number.MAX_SAFE_INTEGER },
   ),
+  LOCKSTEP_MAX_UNSENT_BYTES: integer(
+    0,
+    "Bytes of answers in memory that clients have not taken, of all together; beyond it, the connections whose clients have let them wait for longest are closed. 0 means 4 times LOCKSTEP_MAX_BODY_BYTES.",
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+  ),
   LOCKSTEP_MAX_CONNECTIONS: integer(
     10_000,
     "Open connections on the port for inference; those beyond are closed unanswered.",
@@ -184,6 +189,7 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     minCompressedBytes: config.LOCKSTEP_COMPRESS_MIN_BYTES,
     usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",
+    ...(config.LOCKSTEP_MAX_UNSENT_BYTES > 0 && { maxUnsentBytes: config.LOCKSTEP_MAX_UNSENT_BYTES }),
     // A single body of the greatest size must have room.
     ...(maxBufferedBytes > 0 && { maxBufferedBytes: Math.max(maxBufferedBytes, config.LOCKSTEP_MAX_BODY_BYTES) }),
   };
@@ -195,6 +201,7 @@ export function grpcLimitsOf(config: RuntimeProcessConfig): Partial<GrpcLimits> 
     maxMessageBytes: config.LOCKSTEP_MAX_BODY_BYTES,
     maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
+    sendTimeoutMs: config.LOCKSTEP_SEND_TIMEOUT_MS,
     idleTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
     maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     ageGraceMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS,

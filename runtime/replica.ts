@@ -20,6 +20,7 @@ import type { GrpcServer } from "./grpc/server/grpc-server.ts";
 import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
+import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { ModelGate } from "./serving/model-gate.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
@@ -220,11 +221,13 @@ function assemble(options: ReplicaOptions): Parts {
   const limits = completeHttpLimits(httpLimitsOf(options.process));
   // Bodies have one bound, whichever protocol they come by.
   const budget = new BodyBudget(limits.maxBufferedBytes);
+  const unsent = new UnsentAnswers(limits.maxUnsentBytes);
   const http = createHttpServer({
     ...handlers,
     metricsPages: metrics,
     limits,
     budget,
+    unsent,
     onDismissed: (reason) => metrics.observeDismissal("http", reason),
   });
   const grpc =
@@ -234,6 +237,7 @@ function assemble(options: ReplicaOptions): Parts {
           ...handlers,
           limits: grpcLimitsOf(options.process),
           budget,
+          unsent,
           onDismissed: (reason) => metrics.observeDismissal("grpc", reason),
         });
   return {

@@ -3,6 +3,7 @@ import { answerBytes } from "./answer-bytes.ts";
 import { readCanonicalHead, type CanonicalHead } from "./canonical-head.ts";
 import { brokenRequest, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
 import type { Deadline, DeadlineQueue } from "../serving/deadline-queue.ts";
+import type { UnsentAnswer, UnsentAnswers } from "../serving/unsent-answers.ts";
 import { FastExchange, type ExchangeConnection } from "./fast-exchange.ts";
 import type { HttpConnection } from "./http-connections.ts";
 import { FREE_PIECES } from "./request-body.ts";
@@ -38,6 +39,8 @@ export interface FastConnectionHost {
   readonly receiving: DeadlineQueue<FastConnection>;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<FastConnection>;
+  /** Of these, how much memory their answers take. */
+  readonly unsent: UnsentAnswers;
   /** Those that wait for the rest of a body that nobody wants. */
   readonly lingering: DeadlineQueue<FastConnection>;
 }
@@ -63,6 +66,8 @@ export class FastConnection implements ExchangeConnection {
   /** What arrived behind it. */
   #early: Buffer[] = [];
   #earlyBytes = 0;
+  /** The answer, while the client does not take it. */
+  #unsent: UnsentAnswer | undefined;
   #isAnswerWritten = false;
   #isGone = false;
 
@@ -172,7 +177,9 @@ export class FastConnection implements ExchangeConnection {
       socket.uncork();
     }
     // Most answers are with the system by now.
-    if (socket.writableLength > 0 && this.#queue !== this.#host.lingering) this.#wait(this.#host.sending);
+    if (socket.writableLength === 0) return;
+    this.#unsent = this.#host.unsent.add(socket.writableLength, () => socket.destroy());
+    if (this.#queue !== this.#host.lingering) this.#wait(this.#host.sending);
   }
 
   /** Whether the connection's term is over. What its client has pipelined behind the request in hand is answered before. */
@@ -184,6 +191,7 @@ export class FastConnection implements ExchangeConnection {
     // Otherwise the connection's end is near, and tells.
     if (error !== undefined && error !== null) return;
     this.#isAnswerWritten = true;
+    this.#forgetUnsent();
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     exchange.listener?.end(true);
@@ -247,12 +255,18 @@ export class FastConnection implements ExchangeConnection {
   readonly #onClose = (): void => {
     this.#isGone = true;
     this.#stopWaiting();
+    this.#forgetUnsent();
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     this.#exchange = undefined;
     exchange.close();
     this.#host.closed();
   };
+
+  #forgetUnsent(): void {
+    if (this.#unsent !== undefined) this.#host.unsent.remove(this.#unsent);
+    this.#unsent = undefined;
+  }
 
   #wait(queue: DeadlineQueue<FastConnection>): void {
     this.#stopWaiting();

@@ -4,6 +4,7 @@ import type { Servables } from "../core/servable.ts";
 import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
 import type { Admission } from "../serving/admission.ts";
 import type { DismissalReason } from "../serving/connection-term.ts";
+import type { UnsentAnswers } from "../serving/unsent-answers.ts";
 import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferPath } from "../serving/infer-path.ts";
 import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
@@ -26,6 +27,8 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs: number;
   /** Memory for bodies, where servers of other protocols share it. Default: one of `maxBufferedBytes`, for this server. */
   readonly budget?: BodyBudget;
+  /** Memory for answers that are not taken, likewise. Default: one of `maxUnsentBytes`, for this server. */
+  readonly unsent?: UnsentAnswers;
   /** Gives numbers from 0 to 1. Default: Math.random. */
   readonly random?: () => number;
   /** Told of each connection whose client is asked to make another. */
@@ -33,8 +36,8 @@ export interface HttpServerOptions {
   readonly limits?: Partial<HttpLimits>;
 }
 
-/** The same, with the memory for bodies that all handlers of a server share. */
-export type HandlerOptions = HttpServerOptions & Required<Pick<HttpServerOptions, "budget">>;
+/** The same, with the memory that all handlers of a server share. */
+export type HandlerOptions = HttpServerOptions & Required<Pick<HttpServerOptions, "budget" | "unsent">>;
 
 /** Bounds on what clients can make the server do, each per replica, and how it goes about it. */
 export interface HttpLimits {
@@ -42,6 +45,11 @@ export interface HttpLimits {
   readonly maxBodyBytes: number;
   /** Bytes of request bodies in memory, of all requests together; beyond it, status 429. Default 8 x maxBodyBytes. */
   readonly maxBufferedBytes: number;
+  /**
+   * Bytes of answers in memory that clients have not taken, of all together; beyond it, the connections that have waited for
+   * longest are closed. Default 4 x maxBodyBytes.
+   */
+  readonly maxUnsentBytes: number;
   /** Open connections; those beyond are closed unanswered. Default 10,000. */
   readonly maxConnections: number;
   /** Time for a request's head to arrive, in ms. Default 10 s. */
@@ -75,6 +83,7 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
   const limits: HttpLimits = {
     maxBodyBytes,
     maxBufferedBytes: given.maxBufferedBytes ?? 8 * maxBodyBytes,
+    maxUnsentBytes: given.maxUnsentBytes ?? 4 * maxBodyBytes,
     maxConnections: given.maxConnections ?? 10_000,
     headersTimeoutMs: given.headersTimeoutMs ?? 10_000,
     receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,

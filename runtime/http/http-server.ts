@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import { BodyBudget } from "../serving/body-budget.ts";
+import { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { Activity } from "../serving/activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
 import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
@@ -13,7 +14,12 @@ import { DroppedConnections } from "./dropped-connections.ts";
 import { FastConnection, type FastRoute } from "./fast-connection.ts";
 import { createFastHost } from "./fast-host.ts";
 import { HttpConnection, HttpConnections } from "./http-connections.ts";
-import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./http-server-options.ts";
+import {
+  completeHttpLimits,
+  type HandlerOptions,
+  type HttpLimits,
+  type HttpServerOptions,
+} from "./http-server-options.ts";
 import { InferenceHandler, type Exchange } from "./inference-handler.ts";
 import { InferenceRouter, pathOf } from "./inference-route.ts";
 import { NodeTransport, type NodeTransportOptions } from "./node-transport.ts";
@@ -55,7 +61,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 class NodeHttpServer implements HttpServer {
-  readonly #options: HttpServerOptions;
+  readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
   readonly #server: Server;
   readonly #router: InferenceRouter;
@@ -71,7 +77,11 @@ class NodeHttpServer implements HttpServer {
 
   constructor(given: HttpServerOptions, limits: HttpLimits) {
     const isDraining = (): boolean => this.#isDraining;
-    const options = { ...given, budget: given.budget ?? new BodyBudget(limits.maxBufferedBytes) };
+    const options = {
+      ...given,
+      budget: given.budget ?? new BodyBudget(limits.maxBufferedBytes),
+      unsent: given.unsent ?? new UnsentAnswers(limits.maxUnsentBytes),
+    };
     this.#options = options;
     this.#limits = limits;
     this.#router = new InferenceRouter(options.protocols);
@@ -86,6 +96,7 @@ class NodeHttpServer implements HttpServer {
       isLast: (transport) =>
         this.#isDraining || this.#connections.of(transport.request.socket)?.dismissesBehind(transport) === true,
       sending,
+      unsent: options.unsent,
     };
     this.#connections = new HttpConnections({
       maxAgeMs: limits.maxAgeMs,
@@ -177,6 +188,7 @@ class NodeHttpServer implements HttpServer {
     const host = createFastHost({
       limits: this.#limits,
       isDraining: () => this.#isDraining,
+      unsent: this.#options.unsent,
       routeOf: (head) => this.#fastRouteOf(head),
       opened: () => this.#activity.opened(),
       closed: () => this.#activity.closed(),

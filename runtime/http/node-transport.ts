@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServingError } from "../errors.ts";
 import type { DeadlineQueue } from "../serving/deadline-queue.ts";
 import type { Exchange } from "./inference-handler.ts";
+import type { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { readBody, type BodyAllowance } from "./request-body.ts";
 import type { Answer } from "./respond.ts";
 import type { Transport, TransportListener } from "./transport.ts";
@@ -15,6 +16,8 @@ export interface NodeTransportOptions {
   readonly isLast: (transport: NodeTransport) => boolean;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<NodeTransport>;
+  /** Of these, how much memory their answers take. */
+  readonly unsent: UnsentAnswers;
 }
 
 /** A request that node's parser has read. */
@@ -66,7 +69,13 @@ export class NodeTransport implements Transport {
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
     });
+    const { response } = this;
+    if (response.writableFinished || response.destroyed) return;
     this.#boundSending();
+    const { unsent } = this.#options;
+    // Of pipelined requests, those behind the first one have their answers in memory, too.
+    const kept = unsent.add(response.writableLength, () => (response.socket ?? this.request.socket).destroy());
+    response.once("close", () => unsent.remove(kept));
   }
 
   #boundSending(): void {

@@ -137,7 +137,12 @@ export class StreamHandler {
     const target = targetOf(route);
     const servable = stream.lend(target);
     const { lingerMs, sendTimeoutMs, streamIdleTimeoutMs: idleTimeoutMs } = this.#limits;
-    const streamed = new StreamExchange(exchange, { idleTimeoutMs, sendTimeoutMs, lingerMs });
+    const streamed = new StreamExchange(exchange, {
+      idleTimeoutMs,
+      sendTimeoutMs,
+      lingerMs,
+      unsent: this.#options.unsent,
+    });
     this.#exchanges.set(exchange.response, streamed);
     const framing = framingOf(headers.accept);
     streamed.begin(framing, {

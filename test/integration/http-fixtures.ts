@@ -42,6 +42,8 @@ export interface FakeModel {
   readonly name: string;
   readonly signature: Signature;
   readonly infer?: Infer;
+  /** What answers instead. */
+  readonly loaded?: LoadedModel;
   /** Whether its queue is full. */
   readonly isFull?: () => boolean;
   /** Versions that answer; the last is the active one. Default: 1. */
@@ -53,6 +55,7 @@ export interface FakeModel {
 }
 
 function loadedModel(model: FakeModel): LoadedModel {
+  if (model.loaded !== undefined) return model.loaded;
   const infer = model.infer ?? answerZeros(model.signature);
   return {
     signature: model.signature,

@@ -1,8 +1,9 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
-import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
+import type { UnsentAnswer, UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
@@ -22,6 +23,7 @@ import type { Method, StreamContext } from "./method.ts";
 
 const CONTENT_TYPE = "application/grpc";
 const OK_TRAILERS = { "grpc-status": "0" };
+const LARGE_ANSWER_BYTES = 64 * 1024;
 /** Of gRPC, nobody reads the date. */
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const WITHOUT_MESSAGE = { endStream: true, sendDate: false };
@@ -31,6 +33,7 @@ export interface CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   /** For calls that wait for their answer no longer than the server lets anybody wait. */
   readonly deadlines: DeadlineQueue<GrpcCall>;
   /** Called once, when the call is over. */
@@ -59,8 +62,13 @@ export class GrpcCall implements StreamContext, StreamListener {
   #deadline: Deadline | undefined;
   /** The client's own limit, from the call's start. */
   #timeoutMs: number | undefined;
+  /** Until when the server lets the client wait, once its request has arrived. */
+  #latestMs = Number.POSITIVE_INFINITY;
   #answerEncoding: Encoding | undefined;
   #onRoom: (() => void) | undefined;
+  /** Since when the client has not taken what it was sent. */
+  #sendingSinceMs: number | undefined;
+  #unsent: UnsentAnswer | undefined;
   /** Whether a status was sent. */
   #isAnswered = false;
   #isOver = false;
@@ -104,6 +112,10 @@ export class GrpcCall implements StreamContext, StreamListener {
     return this.#controller.signal;
   }
 
+  get deadlineMs(): number {
+    return Math.min(this.startMs + (this.#timeoutMs ?? Number.POSITIVE_INFINITY), this.#latestMs);
+  }
+
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return typeof value === "string" ? value : undefined;
@@ -124,6 +136,17 @@ export class GrpcCall implements StreamContext, StreamListener {
   /** For how long, in ms, a message has been on its way; 0 if none is. */
   receivingForMs(nowMs: number): number {
     return this.#incoming.receivingForMs(nowMs);
+  }
+
+  /** For how long, in ms, the client has not taken what it was sent; 0 if there is nothing. */
+  sendingForMs(nowMs: number): number {
+    return this.#sendingSinceMs === undefined ? 0 : nowMs - this.#sendingSinceMs;
+  }
+
+  /** Ends the call without another word: the client does not take what it was sent. */
+  cut(): void {
+    this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.#stream.destroy();
   }
 
   /** The deadline has come. */
@@ -158,6 +181,8 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (this.#isAnswered || this.#isOver) return;
     this.#sendHeaders();
     if (this.#stream.write(encoded)) return;
+    this.#sendingSinceMs = performance.now();
+    this.#keep();
     await new Promise<void>((resolve) => {
       this.#onRoom = resolve;
     });
@@ -194,6 +219,8 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   onDrain(): void {
+    if (!this.#isAnswered) this.#sendingSinceMs = undefined;
+    this.#forgetUnsent();
     const onRoom = this.#onRoom;
     this.#onRoom = undefined;
     onRoom?.();
@@ -227,6 +254,8 @@ export class GrpcCall implements StreamContext, StreamListener {
       this.#finish();
       this.#sendHeaders();
       this.#stream.end(encoded);
+      // Smaller ones are bounded by how many calls may be in flight.
+      if (encoded.length > LARGE_ANSWER_BYTES) this.#keep();
     } catch (error) {
       this.fail(error);
     }
@@ -251,6 +280,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   #startClock(): void {
     const { requestTimeoutMs, deadlines } = this.#host;
     const nowMs = performance.now();
+    this.#latestMs = nowMs + requestTimeoutMs;
     if (this.#timeoutMs !== undefined && this.startMs + this.#timeoutMs <= nowMs + requestTimeoutMs) return;
     clearTimeout(this.#timer);
     this.#deadline = deadlines.add(this, nowMs);
@@ -271,9 +301,21 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#stream.respond(this.#answerHeaders, WITH_TRAILERS);
   }
 
+  /** Takes note of what is in memory for the client to take. */
+  #keep(): void {
+    this.#forgetUnsent();
+    this.#unsent = this.#host.unsent.add(this.#stream.writableLength, () => this.cut());
+  }
+
+  #forgetUnsent(): void {
+    if (this.#unsent !== undefined) this.#host.unsent.remove(this.#unsent);
+    this.#unsent = undefined;
+  }
+
   /** The status is decided. */
   #finish(): void {
     this.#isAnswered = true;
+    this.#sendingSinceMs ??= performance.now();
     this.#stopClock();
   }
 
@@ -289,6 +331,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (!this.#controller.signal.aborted && this.#code !== "OK")
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
     this.onDrain();
+    this.#forgetUnsent();
     this.#incoming.discard();
     this.#onOver?.(this.#code, this.#refusal);
     this.#host.onEnd(this);

@@ -14,6 +14,7 @@ import type { DismissalReason } from "../../serving/connection-term.ts";
 import { Connections, dismiss, type Connection } from "./connections.ts";
 import { Activity } from "../../serving/activity.ts";
 import { DeadlineQueue } from "../../serving/deadline-queue.ts";
+import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 import { statusOf } from "./metadata.ts";
@@ -67,6 +68,7 @@ export interface GrpcServerParts {
   /** Time for an answer once a request has arrived, in ms. */
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   readonly logger: Logger;
   /** Gives numbers from 0 to 1. */
   readonly random: () => number;
@@ -84,6 +86,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   readonly deadlines: DeadlineQueue<GrpcCall>;
   readonly #parts: GrpcServerParts;
   readonly #server: Http2Server;
@@ -105,6 +108,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.maxMessageBytes = limits.maxMessageBytes;
     this.requestTimeoutMs = parts.requestTimeoutMs;
     this.budget = parts.budget;
+    this.unsent = parts.unsent;
     this.deadlines = new DeadlineQueue(parts.requestTimeoutMs, (call) => call.expire(parts.requestTimeoutMs));
     this.#connections = new Connections(limits, parts.random, parts.onDismissed);
     this.#server = createServer({
@@ -218,9 +222,10 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   #check(): void {
     const nowMs = performance.now();
     this.#connections.check(nowMs);
+    const { receiveTimeoutMs, sendTimeoutMs } = this.#parts.limits;
     for (const call of this.#calls.keys()) {
-      if (call.receivingForMs(nowMs) <= this.#parts.limits.receiveTimeoutMs) continue;
-      const { receiveTimeoutMs } = this.#parts.limits;
+      if (call.sendingForMs(nowMs) > sendTimeoutMs) call.cut();
+      if (call.receivingForMs(nowMs) <= receiveTimeoutMs) continue;
       call.abort(
         new ServingError("RequestTimeout", `message: expected all of it within ${receiveTimeoutMs} ms, got a part`),
       );

@@ -10,6 +10,11 @@ export interface CallContext {
   readonly startMs: number;
   /** Aborts at the deadline, when the client goes away, or when the server stops; its reason is a ServingError. */
   readonly signal: AbortSignal;
+  /**
+   * When the call's answer is no longer waited for, of performance.now(); of a stream, when the client no longer waits for all of
+   * it. Infinite where nobody says.
+   */
+  readonly deadlineMs: number;
   /** Metadata of the request by its lower-case name. */
   header(name: string): string | undefined;
   /** Adds metadata to the answer, also to an error; does nothing once something was sent. */

@@ -2,6 +2,7 @@ import type { ServableView } from "../../core/servable.ts";
 import { checkRequest } from "../../protocol/check-request.ts";
 import { checkClassifications, classifyOutputs } from "../../protocol/v2/classification.ts";
 import type { PreparedRequestOf } from "../../serving/infer-path.ts";
+import { requestTermsOf } from "../../serving/request-terms.ts";
 import { provenanceHeaders, serverTiming, TIMING_REQUEST_HEADER } from "../../serving/provenance.ts";
 import { FRAME_HEAD_BYTES } from "../server/compression.ts";
 import type { CallContext, Method } from "../server/method.ts";
@@ -28,7 +29,12 @@ export function modelInfer(options: ServiceOptions): Method {
       const { answer, timing } = await options.path.infer(
         v2Target(message.modelName, message.modelVersion),
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
-        { signal: call.signal, onServable: (servable) => noteServable(record, call, servable) },
+        {
+          signal: call.signal,
+          priority: requestTermsOf((name) => call.header(name)).priority,
+          deadlineMs: call.deadlineMs,
+          onServable: (servable) => noteServable(record, call, servable),
+        },
       );
       if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(timing) });
       return answer;
