@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { shortenTerm, termFromAge, type ConnectionTerm, type DismissalReason } from "../serving/connection-term.ts";
+import { refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
 import type { NodeTransport } from "./node-transport.ts";
 
 export interface HttpConnectionsOptions {
@@ -17,12 +18,12 @@ export class HttpConnection {
   readonly socket: Socket;
   /** What node's parser has read on it and is not over, oldest first: several if the client pipelines. */
   readonly exchanges: Set<NodeTransport> = new Set();
-  /** Whether nothing more is read on it. */
-  isRefused = false;
   term: ConnectionTerm;
   readonly #onDismissed: (reason: DismissalReason) => void;
   #newest: NodeTransport | undefined;
   #isDismissed = false;
+  /** Whether nothing more is read on it. */
+  #isGivenUp = false;
 
   constructor(socket: Socket, term: ConnectionTerm, onDismissed: (reason: DismissalReason) => void) {
     this.socket = socket;
@@ -39,6 +40,17 @@ export class HttpConnection {
   add(transport: NodeTransport): void {
     this.exchanges.add(transport);
     this.#newest = transport;
+  }
+
+  /** Nothing more will be read on it. What was asked for before is still answered. */
+  giveUp(failure: ConnectionFailure): void {
+    if (this.#isGivenUp) return;
+    this.#isGivenUp = true;
+    if (this.exchanges.size === 0) refuseConnection(this.socket, failure);
+    for (const transport of this.exchanges) {
+      if (transport.failReceiving(failure.error)) continue;
+      transport.response.once("close", () => this.socket.destroy());
+    }
   }
 
   /**

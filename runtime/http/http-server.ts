@@ -7,7 +7,7 @@ import { BodyBudget } from "../serving/body-budget.ts";
 import { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { Activity } from "../serving/activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
-import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
+import { connectionFailureOf, lateRequest, type ConnectionFailure } from "./connection-errors.ts";
 import { DeadlineQueue } from "../serving/deadline-queue.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import { DroppedConnections } from "./dropped-connections.ts";
@@ -310,16 +310,7 @@ class NodeHttpServer implements HttpServer {
   #giveUp(socket: Duplex, failure: ConnectionFailure): void {
     const connection = this.#connections.of(socket);
     if (connection === undefined) socket.destroy();
-    if (connection === undefined || connection.isRefused) return;
-    connection.isRefused = true;
-    if (connection.exchanges.size === 0) {
-      refuseConnection(socket, failure);
-      return;
-    }
-    for (const transport of connection.exchanges) {
-      if (transport.failReceiving(failure.error)) continue;
-      transport.response.once("close", () => socket.destroy());
-    }
+    else connection.giveUp(failure);
   }
 }
 

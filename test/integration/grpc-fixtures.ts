@@ -23,6 +23,7 @@ import { Admission } from "../../runtime/serving/admission.ts";
 import { BodyBudget } from "../../runtime/serving/body-budget.ts";
 import type { DismissalReason } from "../../runtime/serving/connection-term.ts";
 import { InferPath } from "../../runtime/serving/infer-path.ts";
+import { UnsentAnswers } from "../../runtime/serving/unsent-answers.ts";
 import { echo, FakeServables, RecordingMetrics, type FakeModel } from "./http-fixtures.ts";
 
 const PROTO_FOLDER = join(import.meta.dirname, "../../runtime/grpc/proto");
@@ -60,6 +61,7 @@ export async function startGrpcServer(
     readonly limits?: Partial<GrpcLimits>;
     readonly maxInFlight?: number;
     readonly maxBufferedBytes?: number;
+    readonly maxUnsentBytes?: number;
     readonly protocols?: readonly Protocol[];
   } = {},
 ): Promise<TestGrpcServer> {
@@ -68,7 +70,7 @@ export async function startGrpcServer(
   const statistics = new ModelStatistics();
   const log: string[] = [];
   const dismissals: DismissalReason[] = [];
-  const { requestTimeoutMs = 5_000, limits = {}, maxInFlight = 1_024, maxBufferedBytes } = options;
+  const { requestTimeoutMs = 5_000, limits = {}, maxInFlight = 1_024, maxBufferedBytes, maxUnsentBytes } = options;
   const server = createGrpcServer({
     servables,
     path: new InferPath({ servables, statistics }),
@@ -81,6 +83,7 @@ export async function startGrpcServer(
     requestTimeoutMs,
     onDismissed: (reason) => dismissals.push(reason),
     limits: { checkIntervalMs: 20, ...limits },
+    ...(maxUnsentBytes !== undefined && { unsent: new UnsentAnswers(maxUnsentBytes) }),
     ...(maxBufferedBytes !== undefined && { budget: new BodyBudget(maxBufferedBytes) }),
   });
   const { port } = await server.listen("127.0.0.1", 0);

@@ -1,9 +1,9 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
-import type { UnsentAnswer, UnsentAnswers } from "../../serving/unsent-answers.ts";
+import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
@@ -18,6 +18,7 @@ import { IncomingMessages } from "./incoming-messages.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
 import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
+import { UntakenAnswer } from "./untaken-answer.ts";
 import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
@@ -49,6 +50,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   readonly requestId: string;
   readonly startMs: number = performance.now();
   readonly method: Method;
+  readonly untaken: UntakenAnswer;
   isStopping = false;
   readonly #host: CallHost;
   readonly #stream: ServerHttp2Stream;
@@ -66,9 +68,6 @@ export class GrpcCall implements StreamContext, StreamListener {
   #latestMs = Number.POSITIVE_INFINITY;
   #answerEncoding: Encoding | undefined;
   #onRoom: (() => void) | undefined;
-  /** Since when the client has not taken what it was sent. */
-  #sendingSinceMs: number | undefined;
-  #unsent: UnsentAnswer | undefined;
   /** Whether a status was sent. */
   #isAnswered = false;
   #isOver = false;
@@ -81,6 +80,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#stream = stream;
     this.#headers = headers;
     this.method = method;
+    this.untaken = new UntakenAnswer(stream, host.unsent);
     this.requestId = requestIdFrom(headers["x-request-id"]);
     this.#answerHeaders = { ":status": 200, "content-type": CONTENT_TYPE, "x-request-id": this.requestId };
     this.#incoming = new IncomingMessages({
@@ -138,17 +138,6 @@ export class GrpcCall implements StreamContext, StreamListener {
     return this.#incoming.receivingForMs(nowMs);
   }
 
-  /** For how long, in ms, the client has not taken what it was sent; 0 if there is nothing. */
-  sendingForMs(nowMs: number): number {
-    return this.#sendingSinceMs === undefined ? 0 : nowMs - this.#sendingSinceMs;
-  }
-
-  /** Ends the call without another word: the client does not take what it was sent. */
-  cut(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#stream.destroy();
-  }
-
   /** The deadline has come. */
   expire(timeoutMs: number): void {
     this.abort(new ServingError("DeadlineExceeded", `answer: expected within ${timeoutMs} ms, got none`));
@@ -181,8 +170,8 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (this.#isAnswered || this.#isOver) return;
     this.#sendHeaders();
     if (this.#stream.write(encoded)) return;
-    this.#sendingSinceMs = performance.now();
-    this.#keep();
+    this.untaken.begin();
+    this.untaken.keep();
     await new Promise<void>((resolve) => {
       this.#onRoom = resolve;
     });
@@ -219,8 +208,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   onDrain(): void {
-    if (!this.#isAnswered) this.#sendingSinceMs = undefined;
-    this.#forgetUnsent();
+    if (!this.#isAnswered) this.untaken.taken();
     const onRoom = this.#onRoom;
     this.#onRoom = undefined;
     onRoom?.();
@@ -255,7 +243,7 @@ export class GrpcCall implements StreamContext, StreamListener {
       this.#sendHeaders();
       this.#stream.end(encoded);
       // Smaller ones are bounded by how many calls may be in flight.
-      if (encoded.length > LARGE_ANSWER_BYTES) this.#keep();
+      if (encoded.length > LARGE_ANSWER_BYTES) this.untaken.keep();
     } catch (error) {
       this.fail(error);
     }
@@ -301,21 +289,10 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#stream.respond(this.#answerHeaders, WITH_TRAILERS);
   }
 
-  /** Takes note of what is in memory for the client to take. */
-  #keep(): void {
-    this.#forgetUnsent();
-    this.#unsent = this.#host.unsent.add(this.#stream.writableLength, () => this.cut());
-  }
-
-  #forgetUnsent(): void {
-    if (this.#unsent !== undefined) this.#host.unsent.remove(this.#unsent);
-    this.#unsent = undefined;
-  }
-
   /** The status is decided. */
   #finish(): void {
     this.#isAnswered = true;
-    this.#sendingSinceMs ??= performance.now();
+    this.untaken.begin();
     this.#stopClock();
   }
 
@@ -331,7 +308,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (!this.#controller.signal.aborted && this.#code !== "OK")
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
     this.onDrain();
-    this.#forgetUnsent();
+    this.untaken.forget();
     this.#incoming.discard();
     this.#onOver?.(this.#code, this.#refusal);
     this.#host.onEnd(this);

@@ -224,7 +224,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.#connections.check(nowMs);
     const { receiveTimeoutMs, sendTimeoutMs } = this.#parts.limits;
     for (const call of this.#calls.keys()) {
-      if (call.sendingForMs(nowMs) > sendTimeoutMs) call.cut();
+      if (call.untaken.forMs(nowMs) > sendTimeoutMs) call.untaken.cut();
       if (call.receivingForMs(nowMs) <= receiveTimeoutMs) continue;
       call.abort(
         new ServingError("RequestTimeout", `message: expected all of it within ${receiveTimeoutMs} ms, got a part`),

@@ -363,7 +363,7 @@ describe("a deadline", () => {
     engine.inFlight[0]?.finish();
     await expectAnswered(kept);
     expect(await expired.outcome).toBe(late);
-    expect(engine.runs.flatMap(({ request }) => request.inputs[1]?.data)).toEqual(["t0", "t2"]);
+    expect(engine.runs.flatMap(({ request }) => request.inputs[1]?.data as string[])).toEqual(["t0", "t2"]);
   });
 });
 
