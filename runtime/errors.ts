@@ -14,7 +14,7 @@ export const ERROR_CODES = {
   ResourceExhausted: {
     http: 429,
     grpc: 8,
-    doc: "Too many requests are in flight; Retry-After says when to try again.",
+    doc: "Too many requests are in flight or wait, or the answer would come too late; Retry-After says when to try again.",
   },
   Cancelled: { http: 499, grpc: 1, doc: "The client went away; nobody reads the answer." },
   Internal: { http: 500, grpc: 13, doc: "A fault of the server; the log has the details under the request's id." },

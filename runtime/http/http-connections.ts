@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { shortenTerm, termFromAge, type ConnectionTerm, type DismissalReason } from "../serving/connection-term.ts";
@@ -65,8 +66,8 @@ export class HttpConnection {
   }
 
   /** The same for an answer of node's parser: what its client has pipelined behind the last answer would be lost. */
-  dismissesBehind(transport: NodeTransport): boolean {
-    return transport === this.#newest && this.dismisses();
+  dismissesBehind(request: IncomingMessage): boolean {
+    return request === this.#newest?.request && this.dismisses();
   }
 }
 

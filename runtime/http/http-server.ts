@@ -1,4 +1,4 @@
-import { createServer, type OutgoingHttpHeaders, type Server } from "node:http";
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server } from "node:http";
 import { Server as NetServer, type AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
@@ -86,15 +86,14 @@ class NodeHttpServer implements HttpServer {
     this.#limits = limits;
     this.#router = new InferenceRouter(options.protocols);
     this.#inference = new InferenceHandler(options, limits);
-    this.#streams = new StreamHandler(options, limits, ({ socket }) => {
-      return this.#isDraining || this.#connections.of(socket)?.dismisses() === true;
-    });
+    const isLast = (request: IncomingMessage): boolean =>
+      this.#isDraining || this.#connections.of(request.socket)?.dismissesBehind(request) === true;
+    this.#streams = new StreamHandler(options, limits, isLast);
     this.#rest = new RestHandler(options, limits, isDraining);
     const sending = new DeadlineQueue<NodeTransport>(limits.sendTimeoutMs, (transport) => transport.expireSending());
     this.#transportOptions = {
       lingerMs: limits.lingerMs,
-      isLast: (transport) =>
-        this.#isDraining || this.#connections.of(transport.request.socket)?.dismissesBehind(transport) === true,
+      isLast,
       sending,
       unsent: options.unsent,
     };

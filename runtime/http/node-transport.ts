@@ -13,7 +13,7 @@ export interface NodeTransportOptions {
   /** How long the rest of a refused body is read, in ms. */
   readonly lingerMs: number;
   /** Whether an answer that is written now closes its connection. */
-  readonly isLast: (transport: NodeTransport) => boolean;
+  readonly isLast: (request: IncomingMessage) => boolean;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<NodeTransport>;
   /** Of these, how much memory their answers take. */
@@ -65,7 +65,7 @@ export class NodeTransport implements Transport {
 
   send(answer: Answer): void {
     void answerUnread(this, answer, {
-      isLast: this.#options.isLast(this),
+      isLast: this.#options.isLast(this.request),
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
     });

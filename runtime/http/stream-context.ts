@@ -3,7 +3,7 @@ import type { ItemFraming } from "../protocol/stream/item-framing.ts";
 import type { InferTarget } from "../serving/infer-path.ts";
 import type { InferStream } from "../serving/infer-stream.ts";
 import { ItemSignal } from "../serving/item-signal.ts";
-import type { ServableHandle } from "../core/servable.ts";
+import type { Priority, ServableHandle } from "../core/servable.ts";
 import { ServingError } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { BodyAllowance } from "./request-body.ts";
@@ -22,6 +22,8 @@ export interface StreamContext {
   readonly stream: InferStream;
   /** The version that answers all of it. */
   readonly servable: ServableHandle;
+  /** Of its requests, but for those that say a lower one. */
+  readonly priority: Priority | undefined;
   /** Aborts when the replica drains and the stream should come to an end of its own. */
   readonly ending: AbortSignal;
 }

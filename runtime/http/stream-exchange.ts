@@ -75,9 +75,9 @@ export class StreamExchange {
     this.#heartbeat?.refresh();
     if (this.response.write(bytes)) return;
     // Whoever does not read must not keep a version from being unloaded.
-    const { idleTimeoutMs, unsent } = this.#limits;
+    const { idleTimeoutMs } = this.#limits;
     const timer = setTimeout(() => this.response.destroy(), idleTimeoutMs);
-    const kept = unsent.add(this.response.writableLength, () => this.response.destroy());
+    const forget = this.keep(this.response.writableLength);
     try {
       await once(this.response, "drain", { signal: this.signal });
     } catch {
@@ -85,8 +85,15 @@ export class StreamExchange {
       throw gone();
     } finally {
       clearTimeout(timer);
-      unsent.remove(kept);
+      forget();
     }
+  }
+
+  /** Takes note of the memory of an answer that waits to be written; what is returned gives it back. */
+  keep(sizeBytes: number): () => void {
+    const { unsent } = this.#limits;
+    const kept = unsent.add(sizeBytes, () => this.response.destroy());
+    return () => unsent.remove(kept);
   }
 
   /**

@@ -7,6 +7,7 @@ import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
 import { contentCodingOf } from "./content-encoding.ts";
 import type { InferTarget } from "../serving/infer-path.ts";
+import { requestTermsOf } from "../serving/request-terms.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
@@ -134,6 +135,7 @@ export class StreamHandler {
     const isRows = route.mode === "batch";
     checkHead(headers["content-type"], headers["content-encoding"], isRows);
     const firstRow = isRows ? offsetOf(url) : 0;
+    const { priority } = requestTermsOf((name) => textOf(headers[name]));
     const target = targetOf(route);
     const servable = stream.lend(target);
     const { lingerMs, sendTimeoutMs, streamIdleTimeoutMs: idleTimeoutMs } = this.#limits;
@@ -155,9 +157,24 @@ export class StreamHandler {
     const options = this.#options;
     const limits = this.#limits;
     const allowance = new BodyAllowance(options.budget, limits.maxBodyBytes);
-    const context = { exchange: streamed, allowance, options, limits, route, target, framing, stream, servable };
+    const context = {
+      exchange: streamed,
+      allowance,
+      options,
+      limits,
+      route,
+      target,
+      framing,
+      stream,
+      servable,
+      priority,
+    };
     return { context: { ...context, ending: this.#ending.signal }, firstRow };
   }
+}
+
+function textOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : undefined;
 }
 
 function targetOf({ model = "", version, label }: InferenceRoute): InferTarget {

@@ -28,10 +28,11 @@ export function requestTermsOf(header: (name: string) => string | undefined): Re
   const envoy = header(ENVOY_TIMEOUT_HEADER);
   const priority = header(PRIORITY_HEADER);
   if (timeout === undefined && envoy === undefined && priority === undefined) return NONE;
-  const timeoutsMs = [timeout === undefined ? undefined : wholeNumberOf(TIMEOUT_HEADER, timeout, 1)];
-  if (envoy !== undefined && /^[1-9]\d{0,8}$/.test(envoy)) timeoutsMs.push(Number(envoy));
   return {
-    timeoutMs: shortest(timeoutsMs),
+    timeoutMs: shortestOf(
+      timeout === undefined ? undefined : wholeNumberOf(TIMEOUT_HEADER, timeout, 1),
+      envoy !== undefined && /^[1-9]\d{0,8}$/.test(envoy) ? Number(envoy) : undefined,
+    ),
     priority: priority === undefined ? undefined : priorityOf(wholeNumberOf(PRIORITY_HEADER, priority, 0)),
   };
 }
@@ -44,9 +45,9 @@ export function deadlineOf(
   return Math.min(request.startMs + timeoutMs, request.nowMs + request.requestTimeoutMs);
 }
 
-function shortest(timeoutsMs: readonly (number | undefined)[]): number | undefined {
-  const known = timeoutsMs.filter((timeoutMs) => timeoutMs !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
+/** The shorter of two times, of which either may not be known. */
+export function shortestOf(oneMs: number | undefined, otherMs: number | undefined): number | undefined {
+  return oneMs === undefined || otherMs === undefined ? (oneMs ?? otherMs) : Math.min(oneMs, otherMs);
 }
 
 function wholeNumberOf(name: string, text: string, least: number): number {

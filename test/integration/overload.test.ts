@@ -135,6 +135,23 @@ describe("over HTTP", () => {
     expect(asked.slice(0, 2)).toEqual(["1", "5"]);
   });
 
+  test("requests of a stream have the priority that it begins with", async () => {
+    const { server, ask, asked, finish } = await start(2);
+    const running = ask(1);
+    await eventually(() => asked.length === 1);
+    const stream = fetch(`${server.origin}/v2/models/rows/infer_stream`, {
+      method: "POST",
+      headers: { "content-type": "application/x-ndjson", "x-request-priority": "2" },
+      body: `${bodyOf(2)}\n${bodyOf(3)}\n`,
+    });
+    await eventually(() => server.metrics.inFlightNow === 3);
+    const high = [ask(4), ask(5)];
+    await eventually(() => server.metrics.observed.length === 2);
+    expect(server.metrics.observed.map(({ refusal }) => refusal)).toEqual(["priority", "priority"]);
+    expect(await finish([running, ...high])).toEqual([200, 200, 200]);
+    expect((await (await stream).text()).match(/requests: expected room/g)).toHaveLength(2);
+  });
+
   test("terms that nobody can read are refused", async () => {
     const { ask } = await start();
     expect((await ask(1, { "x-request-timeout-ms": "soon" })).status).toBe(400);
@@ -169,6 +186,18 @@ describe("over gRPC", () => {
     });
     expect(await done).toEqual([Code.OK, Code.OK]);
     expect(asked).toEqual(["1", "2"]);
+  });
+
+  test("a client's deadline in the metadata ends its call", async () => {
+    const { model } = slowModel();
+    const { address } = await startGrpcServer([model]);
+    const client = new GrpcClient(address);
+    const metadata = { "x-request-timeout-ms": "50" };
+    expect(await client.codeOf("ModelInfer", rowsRequest([1, 0, 0, 0]), { metadata })).toBe(Code.DEADLINE_EXCEEDED);
+    const wrong = { "x-request-timeout-ms": "soon" };
+    expect(await client.codeOf("ModelInfer", rowsRequest([1, 0, 0, 0]), { metadata: wrong })).toBe(
+      Code.INVALID_ARGUMENT,
+    );
   });
 
   test("low priority gives way when the queue is full", async () => {

@@ -1,9 +1,11 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Priority } from "../../core/servable.ts";
 import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
+import { requestTermsOf, shortestOf } from "../../serving/request-terms.ts";
 import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
@@ -50,6 +52,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   readonly requestId: string;
   readonly startMs: number = performance.now();
   readonly method: Method;
+  priority: Priority | undefined;
   readonly untaken: UntakenAnswer;
   isStopping = false;
   readonly #host: CallHost;
@@ -99,7 +102,9 @@ export class GrpcCall implements StreamContext, StreamListener {
       const encoding = encodingOf(this.header("grpc-encoding"));
       this.#incoming.setEncoding(encoding);
       this.#answerEncoding = answerEncodingOf(encoding, this.header("grpc-accept-encoding"));
-      this.#timeoutMs = parseTimeout(this.header("grpc-timeout"));
+      const terms = requestTermsOf((name) => this.header(name));
+      this.priority = terms.priority;
+      this.#timeoutMs = shortestOf(parseTimeout(this.header("grpc-timeout")), terms.timeoutMs);
       if (this.#timeoutMs !== undefined) this.#setTimer(this.#timeoutMs);
     } catch (error) {
       this.fail(error);

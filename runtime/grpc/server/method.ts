@@ -1,3 +1,4 @@
+import type { Priority } from "../../core/servable.ts";
 import type { RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { Metadata } from "./metadata.ts";
@@ -15,6 +16,8 @@ export interface CallContext {
    * it. Infinite where nobody says.
    */
   readonly deadlineMs: number;
+  /** As the client's metadata say; undefined: interactive. */
+  readonly priority: Priority | undefined;
   /** Metadata of the request by its lower-case name. */
   header(name: string): string | undefined;
   /** Adds metadata to the answer, also to an error; does nothing once something was sent. */

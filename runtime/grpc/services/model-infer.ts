@@ -2,7 +2,6 @@ import type { ServableView } from "../../core/servable.ts";
 import { checkRequest } from "../../protocol/check-request.ts";
 import { checkClassifications, classifyOutputs } from "../../protocol/v2/classification.ts";
 import type { PreparedRequestOf } from "../../serving/infer-path.ts";
-import { requestTermsOf } from "../../serving/request-terms.ts";
 import { provenanceHeaders, serverTiming, TIMING_REQUEST_HEADER } from "../../serving/provenance.ts";
 import { FRAME_HEAD_BYTES } from "../server/compression.ts";
 import type { CallContext, Method } from "../server/method.ts";
@@ -31,7 +30,7 @@ export function modelInfer(options: ServiceOptions): Method {
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
         {
           signal: call.signal,
-          priority: requestTermsOf((name) => call.header(name)).priority,
+          priority: call.priority,
           deadlineMs: call.deadlineMs,
           onServable: (servable) => noteServable(record, call, servable),
         },

@@ -1,10 +1,8 @@
-import type { Priority } from "../../core/servable.ts";
 import { ServingError } from "../../errors.ts";
 import type { InferTarget } from "../../serving/infer-path.ts";
 import type { InferStream } from "../../serving/infer-stream.ts";
 import { ItemSignal } from "../../serving/item-signal.ts";
 import { ModelStreamInferResponse } from "../proto/inference.gen.ts";
-import { requestTermsOf } from "../../serving/request-terms.ts";
 import type { ReceivedMessage } from "../server/message-reader.ts";
 import type { Method, StreamContext } from "../server/method.ts";
 import { readInferRequestMessage } from "../tensors/infer-request-message.ts";
@@ -31,8 +29,6 @@ class Stream {
   readonly #call: StreamContext;
   readonly #maxItems: number;
   readonly #endsOnError: boolean;
-  /** Of all its requests, but for those that say another. */
-  readonly #priority: Priority | undefined;
   #items = 0;
   #onRoom: (() => void) | undefined;
   /** Settles when all answers so far are sent. */
@@ -45,7 +41,6 @@ class Stream {
     this.#call = call;
     this.#maxItems = maxItems;
     this.#endsOnError = call.header(ERRORS_END_KEY) === "true";
-    this.#priority = requestTermsOf((name) => call.header(name)).priority;
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -108,7 +103,7 @@ class Stream {
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: true }),
         {
           signal: item.signal,
-          priority: this.#priority,
+          priority: this.#call.priority,
           deadlineMs: Math.min(performance.now() + requestTimeoutMs, this.#call.deadlineMs),
           onServable: (servable) => {
             record.servable = servable;

@@ -6,7 +6,6 @@ import { modelVersionStatuses, versionStatus } from "../../protocol/tensorflow-s
 import { statusOf } from "../../protocol/v2/metadata.ts";
 import { quoteName } from "../../protocol/wording.ts";
 import type { InferTarget, PreparedRequestOf } from "../../serving/infer-path.ts";
-import { requestTermsOf } from "../../serving/request-terms.ts";
 import { provenanceHeaders, serverTiming } from "../../serving/provenance.ts";
 import * as tensorflow from "../proto/tensorflow.gen.ts";
 import type { CallContext, Method } from "../server/method.ts";
@@ -81,7 +80,7 @@ async function predict(options: ServiceOptions, received: ReceivedMessage, call:
     preparePredict(message, { servable, received, call });
   const { answer, timing } = await options.path.infer(targetOf(message.spec), prepare, {
     signal: call.signal,
-    priority: requestTermsOf((name) => call.header(name)).priority,
+    priority: call.priority,
     deadlineMs: call.deadlineMs,
     onServable: (servable) => {
       record.servable = servable;
