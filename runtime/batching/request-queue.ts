@@ -56,6 +56,8 @@ export class RequestQueue implements QueueSnapshot<Lane> {
   /** For requests that cannot, or need not, be joined. */
   readonly alone: Lane = new Lane(undefined);
   readonly #lanes = new Map<string, Lane>();
+  /** The same as a list, which is looked through with each arrival. */
+  #allLanes: readonly Lane[] = [this.alone];
   readonly #costsFor: (key: string) => BatchCosts;
   readonly #waiting = { interactive: 0, batch: 0 };
   #last: Lane | undefined;
@@ -69,7 +71,7 @@ export class RequestQueue implements QueueSnapshot<Lane> {
   }
 
   get lanes(): readonly Lane[] {
-    return this.#lanes.size === 0 ? [this.alone] : [this.alone, ...this.#lanes.values()];
+    return this.#allLanes;
   }
 
   get isEmpty(): boolean {
@@ -97,6 +99,7 @@ export class RequestQueue implements QueueSnapshot<Lane> {
       if (this.#lanes.size >= MAX_IDLE_LANES) this.#forgetIdle();
       lane = new Lane(this.#costsFor(key));
       this.#lanes.set(key, lane);
+      this.#allLanes = [this.alone, ...this.#lanes.values()];
     }
     this.#last = lane;
     return lane;

@@ -82,19 +82,20 @@ export function completeHttpLimits(given: Partial<HttpLimits> = {}): HttpLimits 
   const maxBodyBytes = given.maxBodyBytes ?? 64 * 1024 * 1024;
   const limits: HttpLimits = {
     maxBodyBytes,
-    maxBufferedBytes: given.maxBufferedBytes ?? 8 * maxBodyBytes,
-    maxUnsentBytes: given.maxUnsentBytes ?? 4 * maxBodyBytes,
-    maxConnections: given.maxConnections ?? 10_000,
-    headersTimeoutMs: given.headersTimeoutMs ?? 10_000,
-    receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,
-    sendTimeoutMs: given.sendTimeoutMs ?? 60_000,
-    streamIdleTimeoutMs: given.streamIdleTimeoutMs ?? 300_000,
-    checkIntervalMs: given.checkIntervalMs ?? 2_000,
-    keepAliveTimeoutMs: given.keepAliveTimeoutMs ?? 75_000,
-    maxAgeMs: given.maxAgeMs ?? 300_000,
-    minCompressedBytes: given.minCompressedBytes ?? 1_024,
-    lingerMs: given.lingerMs ?? 2_000,
-    usesFastPath: given.usesFastPath ?? true,
+    maxBufferedBytes: 8 * maxBodyBytes,
+    maxUnsentBytes: 4 * maxBodyBytes,
+    maxConnections: 10_000,
+    headersTimeoutMs: 10_000,
+    receiveTimeoutMs: 60_000,
+    sendTimeoutMs: 60_000,
+    streamIdleTimeoutMs: 300_000,
+    checkIntervalMs: 2_000,
+    keepAliveTimeoutMs: 75_000,
+    maxAgeMs: 300_000,
+    minCompressedBytes: 1_024,
+    lingerMs: 2_000,
+    usesFastPath: true,
+    ...given,
   };
   for (const [name, value] of Object.entries(limits)) {
     if (typeof value === "boolean") continue;

@@ -48,7 +48,7 @@ export interface PreparedRequest {
   /** Default: the one that came beside the request, or interactive. */
   readonly priority?: Priority;
   /** How long an answer is waited for, in ms. Default: as long as came beside the request. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Writes the answer. Throws ServingError if the dialect cannot carry the outputs. */
   readonly writeAnswer: (answer: ModelAnswer) => WireAnswer;
 }

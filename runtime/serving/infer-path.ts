@@ -192,13 +192,14 @@ export class InferPath {
   async #runWithin(
     timeoutMs: number,
     handle: ServableHandle,
-    { timeoutMs: _, ...prepared }: PreparedRequestOf<unknown>,
+    prepared: PreparedRequestOf<unknown>,
     context: InferContext,
     place: Place,
   ): Promise<InferenceResult> {
     using item = new ItemSignal(context.signal, timeoutMs);
     const deadlineMs = Math.min(context.deadlineMs ?? Number.POSITIVE_INFINITY, performance.now() + timeoutMs);
-    return await this.#run(handle, prepared, { ...context, signal: item.signal, deadlineMs }, place);
+    const untimed = { ...prepared, timeoutMs: undefined };
+    return await this.#run(handle, untimed, { ...context, signal: item.signal, deadlineMs }, place);
   }
 
   async #runWithState(

@@ -112,7 +112,7 @@ describe.each([
     // One dismissal for each, and none of those that came after.
     expect(server.dismissals).toEqual(before.map(() => "rebalance"));
     expect(after.filter(({ closed }) => closed)).toEqual([]);
-    await Promise.all(clients.map((client) => client.close()));
+    for (const client of clients) await client.close();
   });
 
   test("connections are asked to end when they are old", async () => {

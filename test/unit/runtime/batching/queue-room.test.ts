@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { roomFor } from "../../../../runtime/batching/queue-room.ts";
 
@@ -20,25 +20,20 @@ test.each([
 });
 
 test("whoever comes and goes, interactive requests get all places, and both together hardly more", () => {
-  const steps = fc.array(fc.constantFrom("interactive", "batch", "leave interactive", "leave batch"), {
+  const arrivals = fc.array(fc.record({ priority: fc.constantFrom("interactive", "batch"), leaves: fc.boolean() }), {
     maxLength: 200,
   });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 64 }), steps, (maxQueue, taken) => {
+    fc.property(fc.integer({ min: 1, max: 64 }), arrivals, (maxQueue, all) => {
       const waiting = { interactive: 0, batch: 0 };
-      for (const step of taken) {
-        if (step === "leave interactive") waiting.interactive = Math.max(0, waiting.interactive - 1);
-        else if (step === "leave batch") waiting.batch = Math.max(0, waiting.batch - 1);
-        else {
-          const priority = step as "interactive" | "batch";
-          const room = roomFor(priority, waiting, maxQueue);
-          if (priority === "interactive") expect(room === "none").toBe(waiting.interactive >= maxQueue);
-          if (room === "by-pushing-out") {
-            expect(priority).toBe("interactive");
-            waiting.batch--;
-          }
-          if (room !== "none") waiting[priority]++;
-        }
+      for (const { priority, leaves } of all) {
+        if (leaves) waiting[priority] = Math.max(0, waiting[priority] - 1);
+        const room = roomFor(priority, waiting, maxQueue);
+        const isAllTheirs = waiting.interactive >= maxQueue;
+        expect(priority === "batch" || (room === "none") === isAllTheirs).toBe(true);
+        expect(priority === "interactive" || room !== "by-pushing-out").toBe(true);
+        if (room === "by-pushing-out") waiting.batch--;
+        if (room !== "none") waiting[priority]++;
         expect(waiting.interactive).toBeLessThanOrEqual(maxQueue);
         expect(waiting.interactive + waiting.batch).toBeLessThanOrEqual(maxQueue + Math.floor(maxQueue / 16));
       }

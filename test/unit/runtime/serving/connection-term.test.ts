@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { shortenTerm, termFromAge } from "../../../../runtime/serving/connection-term.ts";
 
@@ -27,10 +27,8 @@ test("a term is only ever shortened, to a moment within the time", () => {
       const after = shortenTerm(before, { nowMs, withinMs }, drawn);
       expect(after.endMs).toBeLessThanOrEqual(before.endMs);
       expect(after.endMs).toBeLessThanOrEqual(nowMs + withinMs);
-      if (after !== before) {
-        expect(after.endMs).toBeGreaterThanOrEqual(nowMs);
-        expect(after.reason).toBe("rebalance");
-      }
+      const isKept = after.endMs === before.endMs && after.reason === "age";
+      expect(isKept || (after.endMs >= nowMs && after.reason === "rebalance")).toBe(true);
     }),
   );
 });
