@@ -178,6 +178,24 @@ export function parseReplicaCommand(body: unknown): ReplicaCommand {
   return command.parse(body);
 }
 
+/**
+ * Where the operator asks a replica, by `POST` of a {@link Rebalance}, to let the clients of its open connections make others,
+ * so that replicas that were added get their share; the answer has status 204.
+ */
+export const REBALANCE_PATH = "/admin/v1/rebalance";
+
+const rebalance = z.object({
+  /** Over so long, in ms, they are spread: not all clients come at once. */
+  withinMs: z.int().min(0).max(60_000),
+});
+/** What the operator asks of a replica's connections. */
+export type Rebalance = z.infer<typeof rebalance>;
+
+/** Reads what is asked of the connections. Throws if it is not that. */
+export function parseRebalance(body: unknown): Rebalance {
+  return rebalance.parse(body);
+}
+
 const refusal = z.object({
   refused: z.enum([
     /** The process that was meant is gone. */

@@ -340,8 +340,8 @@ export interface Batcher {
   /** Milliseconds that a request may wait for others while the model is free. */
   readonly maxLatency: number;
   /**
-   * Requests that may wait for the model, of interactive ones and of batches without end each; those beyond are
-   * answered with status 429.
+   * Requests that may wait for the model; those beyond are answered with status 429, those of low priority (batches
+   * without end among them) first.
    */
   readonly maxQueue: number;
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../common/logger.ts";
 import type { OperatorConfig } from "./config.ts";
+import { ConnectionBalancer } from "./balance/connection-balancer.ts";
+import { systemClock } from "./controller/clock.ts";
 import { LeaderElector, leaderElectionTiming } from "./controller/leader-election.ts";
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
@@ -162,6 +164,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       world,
       cluster,
       replicas: door,
+      balancer: new ConnectionBalancer({ replicas: door, clock: systemClock, logger, signal: stopping.signal }),
       rollouts,
       operator: {
         publicKeyPem: signer.publicKeyPem,

@@ -74,6 +74,11 @@ export const RUNTIME_VARIABLES = {
     "Bytes of request bodies in memory, of all requests together; beyond it requests are answered with status 429. 0 means 8 times LOCKSTEP_MAX_BODY_BYTES.",
     { min: 0, max: Number.MAX_SAFE_INTEGER },
   ),
+  LOCKSTEP_MAX_UNSENT_BYTES: integer(
+    0,
+    "Bytes of answers in memory that clients have not taken, of all together; beyond it, the connections whose clients have let them wait for longest are closed. 0 means 4 times LOCKSTEP_MAX_BODY_BYTES.",
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+  ),
   LOCKSTEP_MAX_CONNECTIONS: integer(
     10_000,
     "Open connections on the port for inference; those beyond are closed unanswered.",
@@ -103,15 +108,19 @@ export const RUNTIME_VARIABLES = {
     "How long, in ms, a connection may be idle. Must be longer than load balancers in front of the replica keep theirs.",
     { min: 1_000, max: 3_600_000 },
   ),
-  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS: integer(
+  LOCKSTEP_MAX_CONNECTION_AGE_MS: integer(
     300_000,
-    "How old, in ms, a gRPC connection gets before its client is told to make another, which may lead to another replica; a tenth more or less. 0 lets them live.",
+    "How old, in ms, a connection gets, of HTTP and of gRPC, before its client is asked to make another, which may lead to another replica; a tenth more or less. 0 lets them live.",
     { min: 0, max: 86_400_000 },
   ),
-  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS: integer(60_000, "How long, in ms, calls on such a connection may go on.", {
-    min: 1_000,
-    max: 86_400_000,
-  }),
+  LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS: integer(
+    60_000,
+    "How long, in ms, calls on a gRPC connection may go on whose client was asked to make another.",
+    {
+      min: 1_000,
+      max: 86_400_000,
+    },
+  ),
   LOCKSTEP_COMPRESS_MIN_BYTES: integer(
     1_024,
     "Answers of at least so many bytes are compressed for clients that accept it; 0 compresses none.",
@@ -177,8 +186,10 @@ export function httpLimitsOf(config: RuntimeProcessConfig): Partial<HttpLimits> 
     sendTimeoutMs: config.LOCKSTEP_SEND_TIMEOUT_MS,
     streamIdleTimeoutMs: config.LOCKSTEP_STREAM_IDLE_TIMEOUT_MS,
     keepAliveTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
+    maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     minCompressedBytes: config.LOCKSTEP_COMPRESS_MIN_BYTES,
     usesFastPath: config.LOCKSTEP_HTTP_FAST_PATH === "on",
+    ...(config.LOCKSTEP_MAX_UNSENT_BYTES > 0 && { maxUnsentBytes: config.LOCKSTEP_MAX_UNSENT_BYTES }),
     // A single body of the greatest size must have room.
     ...(maxBufferedBytes > 0 && { maxBufferedBytes: Math.max(maxBufferedBytes, config.LOCKSTEP_MAX_BODY_BYTES) }),
   };
@@ -190,8 +201,9 @@ export function grpcLimitsOf(config: RuntimeProcessConfig): Partial<GrpcLimits> 
     maxMessageBytes: config.LOCKSTEP_MAX_BODY_BYTES,
     maxConnections: config.LOCKSTEP_MAX_CONNECTIONS,
     receiveTimeoutMs: config.LOCKSTEP_RECEIVE_TIMEOUT_MS,
+    sendTimeoutMs: config.LOCKSTEP_SEND_TIMEOUT_MS,
     idleTimeoutMs: config.LOCKSTEP_KEEP_ALIVE_TIMEOUT_MS,
-    maxAgeMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_MS,
+    maxAgeMs: config.LOCKSTEP_MAX_CONNECTION_AGE_MS,
     ageGraceMs: config.LOCKSTEP_GRPC_MAX_CONNECTION_AGE_GRACE_MS,
   };
 }

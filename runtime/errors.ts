@@ -14,7 +14,7 @@ export const ERROR_CODES = {
   ResourceExhausted: {
     http: 429,
     grpc: 8,
-    doc: "Too many requests are in flight; Retry-After says when to try again.",
+    doc: "Too many requests are in flight or wait, or the answer would come too late; Retry-After says when to try again.",
   },
   Cancelled: { http: 499, grpc: 1, doc: "The client went away; nobody reads the answer." },
   Internal: { http: 500, grpc: 13, doc: "A fault of the server; the log has the details under the request's id." },
@@ -25,14 +25,31 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Why a request was refused, which could have been answered at another time: ResourceExhausted. */
+export const REFUSAL_REASONS = ["in-flight", "memory", "queue", "deadline", "priority"] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/** What else is known of a failure. */
+export interface ServingErrorOptions {
+  readonly cause?: unknown;
+  /** Which of the bounds it was, of ResourceExhausted. */
+  readonly refusal?: RefusalReason;
+  /** After how long, in ms, the same request may succeed, where that can be told. */
+  readonly retryAfterMs?: number | undefined;
+}
+
 /** A request that fails. `cause` is for logs and never leaves the process. */
 export class ServingError extends Error {
   override name = "ServingError";
   readonly code: ErrorCode;
+  readonly refusal: RefusalReason | undefined;
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: ServingErrorOptions) {
     super(message, options);
     this.code = code;
+    this.refusal = options?.refusal;
+    this.retryAfterMs = options?.retryAfterMs;
   }
 
   /** Makes anything that was thrown a ServingError; what is not ours is Internal and keeps its text to itself. */

@@ -21,6 +21,7 @@ import type { GrpcServer } from "./grpc/server/grpc-server.ts";
 import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
+import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
@@ -104,6 +105,8 @@ interface Parts {
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  /** Asks the clients of all open connections to make others. */
+  readonly rebalance: (withinMs: number) => void;
   readonly beginDrain: () => void;
   /** All that must be released at the end, in order of use. */
   readonly resources: AsyncDisposableStack;
@@ -215,7 +218,15 @@ function assemble(options: ReplicaOptions): Parts {
   const limits = completeHttpLimits(httpLimitsOf(options.process));
   // Bodies have one bound, whichever protocol they come by.
   const budget = new BodyBudget(limits.maxBufferedBytes);
-  const http = createHttpServer({ ...handlers, metricsPages: metrics, limits, budget });
+  const unsent = new UnsentAnswers(limits.maxUnsentBytes);
+  const http = createHttpServer({
+    ...handlers,
+    metricsPages: metrics,
+    limits,
+    budget,
+    unsent,
+    onDismissed: (reason) => metrics.observeDismissal("http", reason),
+  });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
       ? undefined
@@ -223,6 +234,8 @@ function assemble(options: ReplicaOptions): Parts {
           ...handlers,
           limits: grpcLimitsOf(options.process),
           budget,
+          unsent,
+          onDismissed: (reason) => metrics.observeDismissal("grpc", reason),
         });
   return {
     manager,
@@ -236,6 +249,11 @@ function assemble(options: ReplicaOptions): Parts {
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
     instance,
     carryOut: (command) => switched.carryOut(command),
+    rebalance: (withinMs) => {
+      logger.info({ withinMs }, "clients are asked to make new connections");
+      http.rebalance(withinMs);
+      grpc?.rebalance(withinMs);
+    },
     beginDrain: () => {
       draining = true;
       revision.raise();
@@ -294,6 +312,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         report: () => ({ instance, revision: revision.count, state: state() }),
         load: parts.load,
         carryOut: parts.carryOut,
+        rebalance: parts.rebalance,
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

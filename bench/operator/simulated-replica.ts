@@ -38,6 +38,7 @@ export class SimulatedReplica {
       port: ADMIN_PORT,
       revision: this.#revision,
       report: () => ({ instance: this.#instance, revision: this.#revision.count, state: this.#state() }),
+      rebalance: () => {},
       load: () => ({ ...IDLE, instance: this.#instance, takenAtMs: performance.now() }),
       carryOut: (command) =>
         carryOut(command, {

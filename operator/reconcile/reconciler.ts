@@ -1,6 +1,7 @@
 import type { InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
 import type { Logger } from "../../common/logger.ts";
 import { ConfigError } from "../../common/runtime-config.ts";
+import type { ConnectionBalancer } from "../balance/connection-balancer.ts";
 import type { OperatorConfig } from "../config.ts";
 import type { Result } from "../controller/worker.ts";
 import { desiredObjects, type DesiredObjects, type OperatorIdentity } from "../desired/desired-objects.ts";
@@ -23,6 +24,7 @@ export interface ReconcilerOptions {
   readonly world: World;
   readonly cluster: Cluster;
   readonly replicas: Pick<Replicas, "observe">;
+  readonly balancer: Pick<ConnectionBalancer, "observe" | "forget">;
   readonly rollouts: Pick<RolloutDriver, "advance" | "forget">;
   readonly operator: OperatorIdentity;
   readonly config: OperatorConfig;
@@ -93,6 +95,7 @@ export class Reconciler {
     const logger = this.#options.logger.child({ inferenceService: key });
     const owned = world.ownedBy(isvc.metadata.uid ?? "");
     const pods = world.podsOf(key);
+    this.#options.balancer.observe(key, pods);
     const plan = this.#plan(isvc, owned, pods);
     const written = await this.#write(plan.steps, logger, signal);
     const autoscaler = owned.find(isAutoscaler);
@@ -232,6 +235,7 @@ export class Reconciler {
     if (before !== undefined) {
       this.#told.delete(before);
       this.#options.rollouts.forget(before);
+      this.#options.balancer.forget(key);
       this.#pacer.forget(before);
       this.#ending.delete(before);
     }

@@ -5,8 +5,10 @@ import {
   parseCommandRefusal,
   parseReplicaLoad,
   parseReplicaReport,
+  REBALANCE_PATH,
   SIGNATURE_HEADER,
   STATE_PATH,
+  type Rebalance,
   type ReplicaCommand,
   type ReplicaLoad,
   type ReplicaReport,
@@ -85,6 +87,17 @@ export class ReplicaClient {
       signal.throwIfAborted();
     }
     return { outcome: { kind: "unanswered" }, report: undefined };
+  }
+
+  /** Asks a replica to rebalance its connections; whether it does. Throws only the signal's reason. */
+  async rebalance(origin: string, rebalance: Rebalance, signal: AbortSignal): Promise<boolean> {
+    try {
+      const sent = { method: "POST", origin, path: REBALANCE_PATH, body: JSON.stringify(rebalance) } as const;
+      return (await this.#send(sent, 0, signal)).status === 204;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
   }
 
   async close(): Promise<void> {

@@ -71,6 +71,11 @@ export class ReplicaWatcher implements Replicas {
     return outcome;
   }
 
+  async rebalance(pod: PodObject, withinMs: number, signal: AbortSignal): Promise<boolean> {
+    const origin = originOf(pod, this.#options.port);
+    return origin !== undefined && (await this.#client.rebalance(origin, { withinMs }, signal));
+  }
+
   forget(podUid: string): void {
     this.#watched.get(podUid)?.stop.abort();
     this.#watched.delete(podUid);

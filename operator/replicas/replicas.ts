@@ -10,6 +10,11 @@ export interface Replicas {
   observe(pods: readonly PodObject[]): ObservedReplica[];
   /** Tells a replica to do something. Never throws but for `signal`. */
   command(pod: PodObject, command: ReplicaCommand, signal: AbortSignal): Promise<CommandOutcome>;
+  /**
+   * Asks a replica to let the clients of its open connections make others, spread over `withinMs`. False where it did not
+   * answer that it does. Never throws but for `signal`.
+   */
+  rebalance(pod: PodObject, withinMs: number, signal: AbortSignal): Promise<boolean>;
   /** Stops listening to a pod that is gone. */
   forget(podUid: string): void;
   close(): Promise<void>;

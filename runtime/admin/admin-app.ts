@@ -2,7 +2,9 @@ import express, { type Express, type Request, type Response } from "express";
 import {
   COMMAND_PATH,
   LOAD_PATH,
+  parseRebalance,
   parseReplicaCommand,
+  REBALANCE_PATH,
   SIGNATURE_HEADER,
   STATE_PATH,
   type CommandRefusal,
@@ -21,6 +23,8 @@ export interface AdminAppOptions {
   readonly revision: Revision;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  /** Asks the clients of all open connections to make others, spread over a time. */
+  readonly rebalance: (withinMs: number) => void;
   /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
   readonly operatorKeys: OperatorKeys | undefined;
 }
@@ -31,8 +35,8 @@ const MAX_COMMAND_BYTES = 64 * 1024;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET, and commands at
- * {@link COMMAND_PATH}.
+ * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
+ * {@link COMMAND_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -59,6 +63,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(COMMAND_PATH)
     .post((request, response) => answerCommand(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(REBALANCE_PATH)
+    .post((request, response) => answerRebalance(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
@@ -102,4 +110,16 @@ function answerCommand(request: Request, response: Response, { carryOut, report 
   const refusal = carryOut(command);
   if (refusal === undefined) response.json(report());
   else response.status(409).json({ ...refusal, report: report() });
+}
+
+function answerRebalance(request: Request, response: Response, { rebalance }: AdminAppOptions): void {
+  let withinMs: number;
+  try {
+    ({ withinMs } = parseRebalance(JSON.parse(bodyOf(request))));
+  } catch {
+    response.status(400).json({ error: "expected withinMs in JSON, at most a minute" });
+    return;
+  }
+  rebalance(withinMs);
+  response.status(204).end();
 }

@@ -50,6 +50,11 @@ export class BatchCosts {
     return this.#sizes[this.#best] ?? 1;
   }
 
+  /** What a row costs at {@link bestRows}, in ms; NaN where it is not known. */
+  get bestRowCostMs(): number {
+    return this.#costOf(this.#best);
+  }
+
   /** Takes a run into account. `handOver` is how runs are made by now. */
   observe({ rows, computeMs }: RunCost, handOver?: HandOver): void {
     this.#handOver = handOver;
@@ -96,5 +101,26 @@ export class BatchCosts {
     const handOver = this.#handOver;
     if (handOver === undefined || costMs * rows - RUN_OVERHEAD_MS <= handOver.aboveMs) return costMs;
     return costMs + handOver.costMs / rows;
+  }
+}
+
+/** So many runs are seen before their cost counts as known: the first ones are often dearer. */
+const LEAST_RUNS = 8;
+/** How much of the difference a run makes. */
+const NEWS = 1 / 8;
+
+/** Learns what a run costs on the average, of requests that are run alone. */
+export class LoneRunCost {
+  #costMs = Number.NaN;
+  #runs = 0;
+
+  /** In ms; NaN where it is not known. */
+  get costMs(): number {
+    return this.#runs < LEAST_RUNS ? Number.NaN : this.#costMs;
+  }
+
+  observe(computeMs: number): void {
+    this.#runs++;
+    this.#costMs = Number.isNaN(this.#costMs) ? computeMs : this.#costMs + (computeMs - this.#costMs) * NEWS;
   }
 }

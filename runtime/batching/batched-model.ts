@@ -1,19 +1,21 @@
 import type { BatcherConfig } from "../../common/runtime-config.ts";
 import type { Clock } from "../core/clock.ts";
 import type {
+  Arrival,
   HandOver,
   InferenceRequest,
   InferenceResult,
   LoadedModel,
   ModelExecution,
-  Priority,
 } from "../core/servable.ts";
 import type { Signature } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import { BatchCosts, type RunCost } from "./batch-costs.ts";
 import { BatchShape } from "./batch-shape.ts";
 import { answerAll, answerPiece, answerWhole, inputsOf } from "./batch-tensors.ts";
+import type { RunningWork } from "./expected-wait.ts";
 import { planBatch } from "./plan-batch.ts";
+import { QueueGuard } from "./queue-guard.ts";
 import { RequestQueue, type Batch, type Lane } from "./request-queue.ts";
 import { findMisfit, findUnlike, outputsOf } from "./run-outputs.ts";
 import { WaitingRequest } from "./waiting-request.ts";
@@ -56,9 +58,10 @@ class BatchedModel implements LoadedModel {
   readonly #options: BatchedModelOptions;
   readonly #shape: BatchShape;
   readonly #queue: RequestQueue;
+  readonly #guard: QueueGuard;
   /** Parts of runs that have failed, to be run before anything else. */
   readonly #retries: Batch[] = [];
-  readonly #running = new Set<Batch>();
+  readonly #running = new Map<Batch, RunningWork>();
   #batching: BatchKnowledge | undefined;
   #execution: ModelExecution;
   #nextOrder = 0;
@@ -74,6 +77,14 @@ class BatchedModel implements LoadedModel {
     this.#shape = new BatchShape(model.signature);
     this.#queue = new RequestQueue((key) => costsFor(key, options.batching, this.#execution.handOver));
     this.#execution = model.execution();
+    this.#guard = new QueueGuard({
+      queue: this.#queue,
+      maxQueue: options.limits.maxQueue,
+      now: () => options.clock.now(),
+      running: () => this.#running.values(),
+      instances: () => this.#execution.instances,
+      dispatch: () => this.#dispatch(),
+    });
   }
 
   execution(): ModelExecution {
@@ -89,9 +100,11 @@ class BatchedModel implements LoadedModel {
       if (signal.aborted) return reject(signal.reason);
       const { priority, inputs } = request;
       // What it throws rejects the promise.
-      this.checkRoom(priority);
+      if (this.#closed !== undefined) throw this.#closed;
+      this.#guard.makeRoom(priority);
       const rows = this.#batching === undefined ? undefined : this.#shape.rowsOf(inputs);
       const lane = rows === undefined ? this.#queue.alone : this.#queue.laneOf(this.#shape.keyOf(inputs));
+      this.#guard.checkDeadline(request, (rows ?? 1) * lane.rowCostMs);
       const waiting = new WaitingRequest({
         request,
         signal,
@@ -107,12 +120,9 @@ class BatchedModel implements LoadedModel {
     });
   }
 
-  checkRoom(priority: Priority = "interactive"): void {
-    const { maxQueue } = this.#options.limits;
-    if (this.#queue.count(priority) >= maxQueue) this.#dispatch();
+  checkRoom(arrival: Arrival = {}): void {
     if (this.#closed !== undefined) throw this.#closed;
-    if (this.#queue.count(priority) >= maxQueue)
-      throw new ServingError("ResourceExhausted", `requests: expected at most ${maxQueue} waiting, got more`);
+    this.#guard.check(arrival);
   }
 
   /** Lets runs end, rejects all that wait, and disposes of the model. */
@@ -122,7 +132,7 @@ class BatchedModel implements LoadedModel {
     for (const request of this.#queue.drain()) request.reject(closed);
     for (const { members } of this.#retries.splice(0)) rejectAll(members, closed);
     await this.#model[Symbol.asyncDispose]();
-    for (const { members } of this.#running) rejectAll(members, closed);
+    for (const { members } of this.#running.keys()) rejectAll(members, closed);
   }
 
   readonly #withdraw = (request: WaitingRequest): void => this.#queue.remove(request);
@@ -189,7 +199,7 @@ class BatchedModel implements LoadedModel {
     const startMs = this.#options.clock.now();
     for (const member of batch.members) member.dispatchMs ??= startMs;
     this.#queue.runsInFlight++;
-    this.#running.add(batch);
+    this.#running.set(batch, { rows: batch.rows, rowCostMs: batch.lane.rowCostMs, startMs });
     let settle: () => void;
     try {
       const result = await this.#model.infer({ inputs: inputsOf(batch), outputs }, NEVER);
@@ -212,7 +222,10 @@ class BatchedModel implements LoadedModel {
 
   #succeeded(batch: Batch, ran: readonly string[], result: InferenceResult): () => void {
     const { lane, members, rows, piece } = batch;
-    if (lane.costs === undefined) return () => answerWhole(batch, result);
+    if (lane.costs === undefined) {
+      lane.observe({ rows, computeMs: result.timing.computeMs }, undefined);
+      return () => answerWhole(batch, result);
+    }
     if (members.length > 1 || piece !== undefined) {
       const why = whyUnbatched(batch, result);
       if (why !== undefined) this.#giveUpBatching(why);
@@ -221,7 +234,7 @@ class BatchedModel implements LoadedModel {
         return () => undefined;
       }
     }
-    lane.costs.observe({ rows, computeMs: result.timing.computeMs }, this.#execution.handOver);
+    lane.observe({ rows, computeMs: result.timing.computeMs }, this.#execution.handOver);
     if (piece !== undefined) return () => answerPiece(batch, result);
     return members.length === 1 ? () => answerWhole(batch, result) : () => answerAll(batch, ran, result);
   }

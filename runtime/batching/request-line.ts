@@ -12,6 +12,10 @@ export class RequestLine implements LineSnapshot {
     return this.#first;
   }
 
+  get last(): WaitingRequest | undefined {
+    return this.#last;
+  }
+
   get rows(): number {
     return this.#rows;
   }

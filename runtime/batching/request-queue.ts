@@ -1,5 +1,5 @@
-import type { Priority } from "../core/servable.ts";
-import type { BatchCosts } from "./batch-costs.ts";
+import type { HandOver, Priority } from "../core/servable.ts";
+import { LoneRunCost, type BatchCosts, type RunCost } from "./batch-costs.ts";
 import type { LaneSnapshot, QueueSnapshot } from "./plan-batch.ts";
 import { RequestLine } from "./request-line.ts";
 import type { Cut, WaitingRequest } from "./waiting-request.ts";
@@ -18,6 +18,7 @@ export class Lane implements LaneSnapshot {
   readonly interactive: RequestLine = new RequestLine();
   readonly batch: RequestLine = new RequestLine();
   readonly costs: BatchCosts | undefined;
+  readonly #alone = new LoneRunCost();
 
   constructor(costs: BatchCosts | undefined) {
     this.costs = costs;
@@ -29,6 +30,17 @@ export class Lane implements LaneSnapshot {
 
   get capRows(): number {
     return this.costs?.bestRows ?? 1;
+  }
+
+  /** What a row costs, or a request where each is run alone, in ms; NaN where it is not known. */
+  get rowCostMs(): number {
+    return this.costs === undefined ? this.#alone.costMs : this.costs.bestRowCostMs;
+  }
+
+  /** Takes a run of the lane into account. */
+  observe(run: RunCost, handOver: HandOver | undefined): void {
+    if (this.costs === undefined) this.#alone.observe(run.computeMs);
+    else this.costs.observe(run, handOver);
   }
 
   get isEmpty(): boolean {
@@ -44,6 +56,8 @@ export class RequestQueue implements QueueSnapshot<Lane> {
   /** For requests that cannot, or need not, be joined. */
   readonly alone: Lane = new Lane(undefined);
   readonly #lanes = new Map<string, Lane>();
+  /** The same as a list, which is looked through with each arrival. */
+  #allLanes: readonly Lane[] = [this.alone];
   readonly #costsFor: (key: string) => BatchCosts;
   readonly #waiting = { interactive: 0, batch: 0 };
   #last: Lane | undefined;
@@ -57,16 +71,25 @@ export class RequestQueue implements QueueSnapshot<Lane> {
   }
 
   get lanes(): readonly Lane[] {
-    return this.#lanes.size === 0 ? [this.alone] : [this.alone, ...this.#lanes.values()];
+    return this.#allLanes;
   }
 
   get isEmpty(): boolean {
     return this.#waiting.interactive + this.#waiting.batch === 0;
   }
 
-  /** Requests of a priority that wait. */
-  count(priority: Priority): number {
-    return this.#waiting[priority];
+  /** Requests that wait, by their priority. */
+  get waiting(): { readonly interactive: number; readonly batch: number } {
+    return this.#waiting;
+  }
+
+  /** Takes out the request of priority `batch` that came last; undefined if none waits. */
+  takeYoungestBatch(): WaitingRequest | undefined {
+    let youngest: WaitingRequest | undefined;
+    for (const { batch } of this.lanes)
+      if (batch.last !== undefined && batch.last.order > (youngest?.order ?? -1)) youngest = batch.last;
+    if (youngest !== undefined) this.remove(youngest);
+    return youngest;
   }
 
   /** The lane of a key. */
@@ -76,6 +99,7 @@ export class RequestQueue implements QueueSnapshot<Lane> {
       if (this.#lanes.size >= MAX_IDLE_LANES) this.#forgetIdle();
       lane = new Lane(this.#costsFor(key));
       this.#lanes.set(key, lane);
+      this.#allLanes = [this.alone, ...this.#lanes.values()];
     }
     this.#last = lane;
     return lane;

@@ -19,6 +19,14 @@ export interface InferenceRequest {
   readonly outputs: readonly string[];
   /** Default: interactive. */
   readonly priority?: Priority;
+  /** When nobody waits for the answer any more, of performance.now(). Default: never. */
+  readonly deadlineMs?: number;
+}
+
+/** Of a request that has not been read, what decides whether there is room for it. */
+export interface Arrival {
+  readonly priority?: Priority | undefined;
+  readonly deadlineMs?: number;
 }
 
 /** What a model answers. */
@@ -78,9 +86,9 @@ export interface LoadedModel extends AsyncDisposable {
   infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult>;
   /**
    * Throws the ServingError (ResourceExhausted, Unavailable) that {@link infer} would end with at once, whatever it is asked:
-   * then nobody needs to read a request first. Absent where there is always room. Default: interactive.
+   * then nobody needs to read a request first. Absent where there is always room.
    */
-  checkRoom?(priority?: Priority): void;
+  checkRoom?(arrival?: Arrival): void;
 }
 
 /** A run that has ended, well or not. */

@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net";
 import type { Logger } from "../../common/logger.ts";
 import { BodyBudget } from "../serving/body-budget.ts";
+import type { DismissalReason } from "../serving/connection-term.ts";
+import { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { completeGrpcLimits, type GrpcLimits } from "./server/grpc-limits.ts";
 import { createGrpcTransport, type GrpcServer } from "./server/grpc-server.ts";
 import type { Method } from "./server/method.ts";
@@ -15,8 +17,12 @@ export interface GrpcServerOptions extends ServiceOptions {
   readonly logger: Logger;
   /** Memory for messages, where servers of other protocols share it. Default: one of 8 x maxMessageBytes, for this server. */
   readonly budget?: BodyBudget;
+  /** Memory for answers that are not taken, likewise. Default: one of 4 x maxMessageBytes, for this server. */
+  readonly unsent?: UnsentAnswers;
   /** Gives numbers from 0 to 1. Default: Math.random. */
   readonly random?: () => number;
+  /** Told of each connection whose client is asked to make another, but for the end of the server. */
+  readonly onDismissed?: (reason: DismissalReason) => void;
   readonly limits?: Partial<GrpcLimits>;
 }
 
@@ -61,8 +67,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     limits,
     requestTimeoutMs: options.requestTimeoutMs,
     budget: options.budget ?? new BodyBudget(8 * limits.maxMessageBytes),
+    unsent: options.unsent ?? new UnsentAnswers(4 * limits.maxMessageBytes),
     logger: options.logger,
     random: options.random ?? Math.random,
+    onDismissed: (reason) => options.onDismissed?.(reason),
   });
   return {
     listen: (host, port): Promise<AddressInfo> => transport.listen(host, port),
@@ -71,6 +79,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       health.look();
       transport.beginDrain();
     },
+    rebalance: (withinMs) => transport.rebalance(withinMs),
     close: async (deadlineMs) => {
       draining = true;
       const closed = transport.close(deadlineMs);

@@ -3,7 +3,9 @@ import { answerBytes } from "./answer-bytes.ts";
 import { readCanonicalHead, type CanonicalHead } from "./canonical-head.ts";
 import { brokenRequest, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
 import type { Deadline, DeadlineQueue } from "../serving/deadline-queue.ts";
+import type { UnsentAnswer, UnsentAnswers } from "../serving/unsent-answers.ts";
 import { FastExchange, type ExchangeConnection } from "./fast-exchange.ts";
+import type { HttpConnection } from "./http-connections.ts";
 import { FREE_PIECES } from "./request-body.ts";
 import type { Answer } from "./respond.ts";
 import type { Transport, TransportListener } from "./transport.ts";
@@ -37,6 +39,8 @@ export interface FastConnectionHost {
   readonly receiving: DeadlineQueue<FastConnection>;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<FastConnection>;
+  /** Of these, how much memory their answers take. */
+  readonly unsent: UnsentAnswers;
   /** Those that wait for the rest of a body that nobody wants. */
   readonly lingering: DeadlineQueue<FastConnection>;
 }
@@ -47,6 +51,7 @@ export interface FastConnectionHost {
  */
 export class FastConnection implements ExchangeConnection {
   readonly #socket: Socket;
+  readonly #lifetime: HttpConnection;
   readonly #host: FastConnectionHost;
   /** The deadline that it waits for, and the queue that has it. */
   #deadline: Deadline | undefined;
@@ -61,10 +66,14 @@ export class FastConnection implements ExchangeConnection {
   /** What arrived behind it. */
   #early: Buffer[] = [];
   #earlyBytes = 0;
+  /** The answer, while the client does not take it. */
+  #unsent: UnsentAnswer | undefined;
   #isAnswerWritten = false;
   #isGone = false;
 
-  constructor(socket: Socket, host: FastConnectionHost) {
+  constructor(lifetime: HttpConnection, host: FastConnectionHost) {
+    const { socket } = lifetime;
+    this.#lifetime = lifetime;
     this.#socket = socket;
     this.#host = host;
     socket.on("data", this.#onData).on("end", this.#onEnd).on("close", this.#onClose).on("error", ignore);
@@ -72,8 +81,8 @@ export class FastConnection implements ExchangeConnection {
   }
 
   /** Reads a connection from its start. It lives as long as the socket's events come. */
-  static attach(socket: Socket, host: FastConnectionHost): FastConnection {
-    return new FastConnection(socket, host);
+  static attach(connection: HttpConnection, host: FastConnectionHost): FastConnection {
+    return new FastConnection(connection, host);
   }
 
   /** Nothing came, or not all of a request, or no further request; or the answer was not taken. */
@@ -154,7 +163,8 @@ export class FastConnection implements ExchangeConnection {
     const { lingerMs, keepAliveTimeoutMs, isDraining } = this.#host;
     const isShort = exchange.head.contentLength <= SHORT_BODY_BYTES && !exchange.isBroken;
     const isSkipped = this.#missingBytes > 0 && !isShort;
-    exchange.isLast = isSkipped || !exchange.head.isKeepAlive || exchange.isBroken || isDraining();
+    exchange.isLast =
+      isSkipped || !exchange.head.isKeepAlive || exchange.isBroken || isDraining() || this.#isDismissed();
     const pieces = answerBytes(answer, { isLast: exchange.isLast, keepAliveTimeoutMs });
     if (isSkipped && !exchange.isBroken && lingerMs > 0) this.#wait(this.#host.lingering);
     if (pieces.length === 1) socket.write(pieces[0] as string, this.#onWritten);
@@ -167,13 +177,21 @@ export class FastConnection implements ExchangeConnection {
       socket.uncork();
     }
     // Most answers are with the system by now.
-    if (socket.writableLength > 0 && this.#queue !== this.#host.lingering) this.#wait(this.#host.sending);
+    if (socket.writableLength === 0) return;
+    this.#unsent = this.#host.unsent.add(socket.writableLength, () => socket.destroy());
+    if (this.#queue !== this.#host.lingering) this.#wait(this.#host.sending);
+  }
+
+  /** Whether the connection's term is over. What its client has pipelined behind the request in hand is answered before. */
+  #isDismissed(): boolean {
+    return this.#early.length === 0 && this.#lifetime.dismisses();
   }
 
   readonly #onWritten = (error?: Error | null): void => {
     // Otherwise the connection's end is near, and tells.
     if (error !== undefined && error !== null) return;
     this.#isAnswerWritten = true;
+    this.#forgetUnsent();
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     exchange.listener?.end(true);
@@ -237,12 +255,18 @@ export class FastConnection implements ExchangeConnection {
   readonly #onClose = (): void => {
     this.#isGone = true;
     this.#stopWaiting();
+    this.#forgetUnsent();
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     this.#exchange = undefined;
     exchange.close();
     this.#host.closed();
   };
+
+  #forgetUnsent(): void {
+    if (this.#unsent !== undefined) this.#host.unsent.remove(this.#unsent);
+    this.#unsent = undefined;
+  }
 
   #wait(queue: DeadlineQueue<FastConnection>): void {
     this.#stopWaiting();

@@ -4,11 +4,11 @@ import type { HttpLimits } from "./http-server-options.ts";
 
 /** Makes what the fast connections of one server share: their deadlines, and the way to the server. */
 export function createFastHost(
-  options: Pick<FastConnectionHost, "isDraining" | "routeOf" | "handOver" | "opened" | "closed"> & {
+  options: Pick<FastConnectionHost, "isDraining" | "unsent" | "routeOf" | "handOver" | "opened" | "closed"> & {
     readonly limits: HttpLimits;
   },
 ): FastConnectionHost {
-  const { limits, isDraining, routeOf, handOver, opened, closed } = options;
+  const { limits, isDraining, unsent, routeOf, handOver, opened, closed } = options;
   const queue = (durationMs: number): DeadlineQueue<FastConnection> => {
     const made: DeadlineQueue<FastConnection> = new DeadlineQueue(durationMs, (connection) => connection.expire(made));
     return made;
@@ -17,6 +17,7 @@ export function createFastHost(
     keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
     lingerMs: limits.lingerMs,
     isDraining,
+    unsent,
     routeOf,
     handOver,
     opened,

@@ -1,18 +1,25 @@
-import { createServer, type OutgoingHttpHeaders, type Server } from "node:http";
-import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type Server } from "node:http";
+import { Server as NetServer, type AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import { BodyBudget } from "../serving/body-budget.ts";
+import { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { Activity } from "../serving/activity.ts";
 import type { CanonicalHead } from "./canonical-head.ts";
-import { connectionFailureOf, lateRequest, refuseConnection, type ConnectionFailure } from "./connection-errors.ts";
+import { connectionFailureOf, lateRequest, type ConnectionFailure } from "./connection-errors.ts";
 import { DeadlineQueue } from "../serving/deadline-queue.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import { DroppedConnections } from "./dropped-connections.ts";
 import { FastConnection, type FastRoute } from "./fast-connection.ts";
 import { createFastHost } from "./fast-host.ts";
-import { completeHttpLimits, type HttpLimits, type HttpServerOptions } from "./http-server-options.ts";
+import { HttpConnection, HttpConnections } from "./http-connections.ts";
+import {
+  completeHttpLimits,
+  type HandlerOptions,
+  type HttpLimits,
+  type HttpServerOptions,
+} from "./http-server-options.ts";
 import { InferenceHandler, type Exchange } from "./inference-handler.ts";
 import { InferenceRouter, pathOf } from "./inference-route.ts";
 import { NodeTransport, type NodeTransportOptions } from "./node-transport.ts";
@@ -35,6 +42,11 @@ export interface HttpServer {
    */
   beginDrain(): void;
   /**
+   * Asks the clients of all connections that are open now to make others, spread evenly over `withinMs`: the answer to the
+   * first request after its moment closes a connection. One on which nothing is asked is left to the time for idle ones.
+   */
+  rebalance(withinMs: number): void;
+  /**
    * Stops: no new connections; requests in flight, and those that still come on open connections, are finished. When
    * none has come for a quarter of a second, idle connections are closed. Requests that have not ended after `deadlineMs`
    * are aborted and answered with status 503; then every connection is closed. Resolves when nothing is left; never
@@ -49,17 +61,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 class NodeHttpServer implements HttpServer {
-  readonly #options: HttpServerOptions;
+  readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
   readonly #server: Server;
   readonly #router: InferenceRouter;
   readonly #inference: InferenceHandler;
   readonly #streams: StreamHandler;
   readonly #rest: RestHandler;
-  readonly #sockets = new Set<Socket>();
-  /** The exchanges of connections that node's parser reads, as long as they are not over: several if the client pipelines. */
-  readonly #exchanges = new Map<Duplex, Set<NodeTransport>>();
-  readonly #refused = new WeakSet<Duplex>();
+  readonly #connections: HttpConnections;
   readonly #receiving: DeadlineQueue<NodeTransport>;
   readonly #transportOptions: NodeTransportOptions;
   readonly #activity = new Activity();
@@ -68,15 +77,31 @@ class NodeHttpServer implements HttpServer {
 
   constructor(given: HttpServerOptions, limits: HttpLimits) {
     const isDraining = (): boolean => this.#isDraining;
-    const options = { ...given, budget: given.budget ?? new BodyBudget(limits.maxBufferedBytes) };
+    const options = {
+      ...given,
+      budget: given.budget ?? new BodyBudget(limits.maxBufferedBytes),
+      unsent: given.unsent ?? new UnsentAnswers(limits.maxUnsentBytes),
+    };
     this.#options = options;
     this.#limits = limits;
     this.#router = new InferenceRouter(options.protocols);
     this.#inference = new InferenceHandler(options, limits);
-    this.#streams = new StreamHandler(options, limits, isDraining);
+    const isLast = (request: IncomingMessage): boolean =>
+      this.#isDraining || this.#connections.of(request.socket)?.dismissesBehind(request) === true;
+    this.#streams = new StreamHandler(options, limits, isLast);
     this.#rest = new RestHandler(options, limits, isDraining);
     const sending = new DeadlineQueue<NodeTransport>(limits.sendTimeoutMs, (transport) => transport.expireSending());
-    this.#transportOptions = { lingerMs: limits.lingerMs, isDraining, sending };
+    this.#transportOptions = {
+      lingerMs: limits.lingerMs,
+      isLast,
+      sending,
+      unsent: options.unsent,
+    };
+    this.#connections = new HttpConnections({
+      maxAgeMs: limits.maxAgeMs,
+      random: options.random ?? Math.random,
+      onDismissed: (reason) => options.onDismissed?.(reason),
+    });
     this.#receiving = new DeadlineQueue(limits.receiveTimeoutMs, (transport) => this.#expire(transport));
     this.#server = createServer({
       headersTimeout: Math.min(limits.headersTimeoutMs, limits.receiveTimeoutMs),
@@ -90,7 +115,7 @@ class NodeHttpServer implements HttpServer {
     this.#server.maxConnections = limits.maxConnections;
     const dropped = new DroppedConnections(limits.maxConnections, options.logger);
     this.#server
-      .prependListener("connection", (socket) => this.#onConnection(socket))
+      .prependListener("connection", (socket) => this.#onConnection(this.#connections.add(socket)))
       .on("drop", () => dropped.count())
       .on("request", (request, response) => this.#dispatch({ request, response, expectsContinue: false }))
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
@@ -115,6 +140,10 @@ class NodeHttpServer implements HttpServer {
     this.#streams.beginDrain();
   }
 
+  rebalance(withinMs: number): void {
+    this.#connections.rebalance(withinMs);
+  }
+
   close(deadlineMs: number): Promise<void> {
     this.#closing ??= this.#close(performance.now() + deadlineMs);
     return this.#closing;
@@ -132,10 +161,10 @@ class NodeHttpServer implements HttpServer {
       await this.#activity.reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
     }
     await this.#quieten(deadline);
-    for (const socket of this.#sockets) socket.destroy();
+    this.#connections.destroyAll();
     // Ends its timer; that it no longer listens is known.
     this.#server.close(() => undefined);
-    await this.#activity.reaches(() => this.#sockets.size === 0, Number.POSITIVE_INFINITY);
+    await this.#activity.reaches(() => this.#connections.size === 0, Number.POSITIVE_INFINITY);
   }
 
   /** Waits until no request has come for a while, or no connection is left on which one could. */
@@ -143,10 +172,10 @@ class NodeHttpServer implements HttpServer {
     for (;;) {
       const quietAt = Math.min(deadline, performance.now() + QUIET_MS);
       const wasQuiet = !(await this.#activity.reaches(
-        () => this.#activity.open > 0 || this.#sockets.size === 0,
+        () => this.#activity.open > 0 || this.#connections.size === 0,
         quietAt,
       ));
-      if (wasQuiet || this.#sockets.size === 0) return;
+      if (wasQuiet || this.#connections.size === 0) return;
       if (!(await this.#activity.reaches(() => this.#activity.open === 0, deadline))) return;
     }
   }
@@ -158,6 +187,7 @@ class NodeHttpServer implements HttpServer {
     const host = createFastHost({
       limits: this.#limits,
       isDraining: () => this.#isDraining,
+      unsent: this.#options.unsent,
       routeOf: (head) => this.#fastRouteOf(head),
       opened: () => this.#activity.opened(),
       closed: () => this.#activity.closed(),
@@ -168,7 +198,10 @@ class NodeHttpServer implements HttpServer {
         socket.resume();
       },
     });
-    this.#server.on("connection", (socket) => FastConnection.attach(socket, host));
+    this.#server.on("connection", (socket) => {
+      const connection = this.#connections.of(socket);
+      if (connection !== undefined) FastConnection.attach(connection, host);
+    });
   }
 
   #fastRouteOf(head: CanonicalHead): FastRoute | undefined {
@@ -181,12 +214,11 @@ class NodeHttpServer implements HttpServer {
     return match.kind === "route" ? (transport) => this.#rest.handle(transport, match) : undefined;
   }
 
-  #onConnection(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
+  #onConnection(connection: HttpConnection): void {
+    connection.socket.once("close", () => {
+      this.#connections.remove(connection);
       // Of pipelined requests, only the first one's response hears that the connection is gone.
-      for (const transport of this.#exchanges.get(socket) ?? []) this.#endExchange(transport);
+      for (const transport of connection.exchanges) this.#endExchange(connection, transport);
       this.#activity.changed();
     });
   }
@@ -195,25 +227,18 @@ class NodeHttpServer implements HttpServer {
   #track(exchange: Exchange): NodeTransport {
     const { request, response } = exchange;
     const transport = new NodeTransport(exchange, this.#transportOptions);
-    let ofConnection = this.#exchanges.get(request.socket);
-    if (ofConnection === undefined) {
-      ofConnection = new Set();
-      this.#exchanges.set(request.socket, ofConnection);
-    }
-    ofConnection.add(transport);
+    const connection = this.#connections.of(request.socket) ?? HttpConnection.gone(request.socket);
+    connection.add(transport);
     this.#activity.opened();
-    response.once("close", () => this.#endExchange(transport));
+    response.once("close", () => this.#endExchange(connection, transport));
     // A client that goes away while it is answered is no error of ours.
     response.on("error", () => undefined);
     return transport;
   }
 
-  #endExchange(transport: NodeTransport): void {
-    const { request, response } = transport;
-    const ofConnection = this.#exchanges.get(request.socket);
-    if (ofConnection?.delete(transport) !== true) return;
-    if (ofConnection.size === 0) this.#exchanges.delete(request.socket);
-    transport.listener?.end(response.writableFinished);
+  #endExchange(connection: HttpConnection, transport: NodeTransport): void {
+    if (!connection.exchanges.delete(transport)) return;
+    transport.listener?.end(transport.response.writableFinished);
     this.#activity.closed();
   }
 
@@ -282,17 +307,9 @@ class NodeHttpServer implements HttpServer {
 
   /** Nothing more will be read from a connection. What was asked for before is still answered. */
   #giveUp(socket: Duplex, failure: ConnectionFailure): void {
-    if (this.#refused.has(socket)) return;
-    this.#refused.add(socket);
-    const exchanges = this.#exchanges.get(socket);
-    if (exchanges === undefined) {
-      refuseConnection(socket, failure);
-      return;
-    }
-    for (const transport of exchanges) {
-      if (transport.failReceiving(failure.error)) continue;
-      transport.response.once("close", () => socket.destroy());
-    }
+    const connection = this.#connections.of(socket);
+    if (connection === undefined) socket.destroy();
+    else connection.giveUp(failure);
   }
 }
 

@@ -1,9 +1,10 @@
 import type { ServableView } from "../core/servable.ts";
-import { ServingError } from "../errors.ts";
+import { ServingError, type RefusalReason } from "../errors.ts";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
 import type { Deadline } from "../serving/deadline-queue.ts";
+import type { RequestTerms } from "../serving/request-terms.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import type { BodyAllowance } from "./request-body.ts";
 import type { Transport, TransportListener } from "./transport.ts";
@@ -20,13 +21,19 @@ export class InferenceCall implements TransportListener, WireRequest {
   readonly #controller = new AbortController();
   /** Decompressed. */
   body: Uint8Array = EMPTY;
+  /** When nobody waits for the answer any more, of performance.now(), once that is known. */
+  deadlineMs: number = Number.POSITIVE_INFINITY;
   /** When the call must be answered, once its clock runs. */
   deadline: Deadline | undefined;
+  /** Runs instead, if the client waits no longer than that. */
+  timer: NodeJS.Timeout | undefined;
+  terms: RequestTerms = { timeoutMs: undefined, priority: undefined };
   /** The model asked for, once that is known. */
   model = "";
   /** The version that answers, once one was lent. */
   servable: Pick<ServableView, "id" | "digest"> | undefined;
   code: RequestCode = "OK";
+  refusal: RefusalReason | undefined;
   /** Whether it counts as in flight: its body has arrived, its answer is not written. */
   isAdmitted = false;
   #hasEnded = false;

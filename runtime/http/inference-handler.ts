@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
+import { deadlineOf, requestTermsOf } from "../serving/request-terms.ts";
 import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferenceRoute, WireAnswer } from "../protocol/dialect.ts";
 import { quoteName, quoteNames } from "../protocol/wording.ts";
@@ -41,7 +42,7 @@ export class InferenceHandler {
     this.#budget = options.budget;
     const { requestTimeoutMs } = options;
     this.#deadlines = new DeadlineQueue(requestTimeoutMs, (call) => {
-      call.abort(new ServingError("DeadlineExceeded", `answer: expected within ${requestTimeoutMs} ms, got none`));
+      call.abort(noAnswerWithin(requestTimeoutMs));
     });
   }
 
@@ -70,12 +71,14 @@ export class InferenceHandler {
       version: call.servable?.id.version,
       protocol: dialect.nameOf?.(call) ?? dialect.name,
       code: call.code,
+      refusal: call.refusal,
       durationMs: performance.now() - call.startMs,
     });
   }
 
   #stopClock(call: InferenceCall): void {
     if (call.deadline !== undefined) this.#deadlines.remove(call.deadline);
+    clearTimeout(call.timer);
   }
 
   async #run(call: InferenceCall): Promise<void> {
@@ -86,6 +89,7 @@ export class InferenceHandler {
     } catch (thrown) {
       const error = ServingError.from(thrown);
       call.code = error.code;
+      call.refusal = error.refusal;
       this.#stopClock(call);
       this.#log(call, error);
       const answer = errorAnswer(error, { "x-request-id": call.requestId }, call.route.dialect.writeError);
@@ -100,7 +104,9 @@ export class InferenceHandler {
     const target = { model: call.model, version: route.version, label: route.label };
     // Before the body is read: whoever asks for what is not there, or cannot be done, should not have to send it, and
     // those that are too many should cost as little as possible.
-    path.check(target);
+    call.terms = requestTermsOf(call.header);
+    const { priority } = call.terms;
+    path.check(target, { priority, deadlineMs: this.#deadlineOf(call) });
     admission.check();
     const coding = contentCodingOf(transport.header("content-encoding"));
     route.dialect.checkHead(call);
@@ -111,6 +117,8 @@ export class InferenceHandler {
     this.#admit(call);
     const { answer, timing } = await path.infer(target, (servable) => route.dialect.prepare(call, servable), {
       signal,
+      priority,
+      deadlineMs: call.deadlineMs,
       onServable: (servable) => {
         call.servable = servable;
       },
@@ -130,7 +138,21 @@ export class InferenceHandler {
     call.signal.throwIfAborted();
     this.#options.admission.enter();
     call.isAdmitted = true;
-    call.deadline = this.#deadlines.add(call, performance.now());
+    const nowMs = performance.now();
+    const { timeoutMs } = call.terms;
+    call.deadlineMs = this.#deadlineOf(call, nowMs);
+    const leftMs = call.deadlineMs - nowMs;
+    // Most clients say nothing: for them one timer does.
+    if (timeoutMs === undefined || leftMs >= this.#options.requestTimeoutMs) {
+      call.deadline = this.#deadlines.add(call, nowMs);
+    } else {
+      call.timer = setTimeout(() => call.abort(noAnswerWithin(timeoutMs)), Math.max(0, leftMs));
+    }
+  }
+
+  /** When nobody waits for the answer any more, if all of the request is there now. */
+  #deadlineOf({ terms, startMs }: InferenceCall, nowMs: number = performance.now()): number {
+    return deadlineOf(terms, { startMs, nowMs, requestTimeoutMs: this.#options.requestTimeoutMs });
   }
 
   #headers(
@@ -174,4 +196,8 @@ export class InferenceHandler {
       "request failed",
     );
   }
+}
+
+function noAnswerWithin(timeoutMs: number): ServingError {
+  return new ServingError("DeadlineExceeded", `answer: expected within ${timeoutMs} ms, got none`);
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServingError } from "../errors.ts";
 import type { DeadlineQueue } from "../serving/deadline-queue.ts";
 import type { Exchange } from "./inference-handler.ts";
+import type { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { readBody, type BodyAllowance } from "./request-body.ts";
 import type { Answer } from "./respond.ts";
 import type { Transport, TransportListener } from "./transport.ts";
@@ -11,10 +12,12 @@ import { answerUnread } from "./unread-body.ts";
 export interface NodeTransportOptions {
   /** How long the rest of a refused body is read, in ms. */
   readonly lingerMs: number;
-  /** Whether answers close their connections. */
-  readonly isDraining: () => boolean;
+  /** Whether an answer that is written now closes its connection. */
+  readonly isLast: (request: IncomingMessage) => boolean;
   /** Those whose client does not take the answer at once. */
   readonly sending: DeadlineQueue<NodeTransport>;
+  /** Of these, how much memory their answers take. */
+  readonly unsent: UnsentAnswers;
 }
 
 /** A request that node's parser has read. */
@@ -62,11 +65,17 @@ export class NodeTransport implements Transport {
 
   send(answer: Answer): void {
     void answerUnread(this, answer, {
-      isLast: this.#options.isDraining(),
+      isLast: this.#options.isLast(this.request),
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
     });
+    const { response } = this;
+    if (response.writableFinished || response.destroyed) return;
     this.#boundSending();
+    const { unsent } = this.#options;
+    // Of pipelined requests, those behind the first one have their answers in memory, too.
+    const kept = unsent.add(response.writableLength, () => (response.socket ?? this.request.socket).destroy());
+    response.once("close", () => unsent.remove(kept));
   }
 
   #boundSending(): void {

@@ -1,18 +1,25 @@
+/** Where answers go. */
+export interface AnswerSink {
+  write(answer: Buffer): Promise<void>;
+  /** Takes note of the memory of an answer that waits for those before it; what is returned gives it back. */
+  keep(sizeBytes: number): () => void;
+}
+
 /**
  * Sends the answers of requests that run side by side in the order of the requests, and lets no more than a few of them
  * run or wait to be sent.
  */
 export class OrderedAnswers {
   readonly #window: number;
-  readonly #send: (answer: Buffer) => Promise<void>;
+  readonly #sink: AnswerSink;
   #waiting = 0;
   #tail: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | undefined;
   #onSent: (() => void) | undefined;
 
-  constructor(window: number, send: (answer: Buffer) => Promise<void>) {
+  constructor(window: number, sink: AnswerSink) {
     this.#window = window;
-    this.#send = send;
+    this.#sink = sink;
   }
 
   /** How many answers are not sent yet. */
@@ -44,14 +51,15 @@ export class OrderedAnswers {
   async #sendAfter(before: Promise<void>, answer: Promise<Buffer>): Promise<void> {
     // Whoever fails first is told of; the others must not count as unhandled.
     const settled = answer.then(
-      (bytes) => ({ bytes }),
+      (bytes) => ({ bytes, forget: this.#sink.keep(bytes.length) }),
       (error: unknown) => ({ error }),
     );
     await before;
     const outcome = await settled;
     try {
       if ("error" in outcome) throw outcome.error;
-      if (this.#failure === undefined) await this.#send(outcome.bytes);
+      outcome.forget();
+      if (this.#failure === undefined) await this.#sink.write(outcome.bytes);
     } catch (error) {
       this.#failure ??= { error };
     }

@@ -13,7 +13,7 @@ export interface Answer {
   readonly commonHeaders?: Readonly<Record<string, string>>;
 }
 
-/** Codes after which the same request may succeed a little later. */
+/** Codes after which the same request may succeed a little later: when, if nothing else is known. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { ResourceExhausted: 1, Unavailable: 1 };
 
 /** A body of JSON. */
@@ -27,7 +27,9 @@ export function errorAnswer(
   headers: OutgoingHttpHeaders = {},
   write: Dialect["writeError"] = writePlainError,
 ): Answer {
-  const seconds = RETRY_AFTER_SECONDS[error.code];
+  const { retryAfterMs } = error;
+  const seconds =
+    retryAfterMs === undefined ? RETRY_AFTER_SECONDS[error.code] : Math.max(1, Math.ceil(retryAfterMs / 1000));
   const answer = write(error);
   return {
     ...answer,

@@ -35,7 +35,7 @@ export async function answerBatch(
 ): Promise<void> {
   const { exchange, allowance, ending, limits, servable } = context;
   const specs = rowInputs(servable);
-  const answers = new OrderedAnswers(BLOCKS_AT_A_TIME, (answer) => exchange.write(answer));
+  const answers = new OrderedAnswers(BLOCKS_AT_A_TIME, exchange);
   const lines = new LineSplitter(limits.maxBodyBytes, allowance);
   let row = 0;
   let block = new RowBlock(row);

@@ -3,8 +3,8 @@ import type { ItemFraming } from "../protocol/stream/item-framing.ts";
 import type { InferTarget } from "../serving/infer-path.ts";
 import type { InferStream } from "../serving/infer-stream.ts";
 import { ItemSignal } from "../serving/item-signal.ts";
-import type { ServableHandle } from "../core/servable.ts";
-import { ServingError, type ErrorCode } from "../errors.ts";
+import type { Priority, ServableHandle } from "../core/servable.ts";
+import { ServingError } from "../errors.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
 import type { BodyAllowance } from "./request-body.ts";
 import type { StreamExchange } from "./stream-exchange.ts";
@@ -22,6 +22,8 @@ export interface StreamContext {
   readonly stream: InferStream;
   /** The version that answers all of it. */
   readonly servable: ServableHandle;
+  /** Of its requests, but for those that say a lower one. */
+  readonly priority: Priority | undefined;
   /** Aborts when the replica drains and the stream should come to an end of its own. */
   readonly ending: AbortSignal;
 }
@@ -37,20 +39,26 @@ export async function asRequest<T>(
 ): Promise<T> {
   const startMs = performance.now();
   using item = new ItemSignal(exchange.signal, options.requestTimeoutMs);
-  let code: ErrorCode | "OK" = "OK";
+  let failure: ServingError | undefined;
   let isAdmitted = false;
   try {
     options.admission.enter();
     isAdmitted = true;
     return await work(item.signal);
   } catch (thrown) {
-    const error = ServingError.from(thrown);
-    code = error.code;
-    throw error;
+    failure = ServingError.from(thrown);
+    throw failure;
   } finally {
     if (isAdmitted) options.admission.leave();
     const { name: model, version } = servable.id;
-    options.metrics.observeRequest({ model, version, protocol, code, durationMs: performance.now() - startMs });
+    options.metrics.observeRequest({
+      model,
+      version,
+      protocol,
+      code: failure?.code ?? "OK",
+      refusal: failure?.refusal,
+      durationMs: performance.now() - startMs,
+    });
   }
 }
 

@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { ServingError } from "../errors.ts";
 import type { ItemFraming } from "../protocol/stream/item-framing.ts";
 import { contentCodingOf, decoderOf } from "./content-encoding.ts";
+import type { UnsentAnswers } from "../serving/unsent-answers.ts";
 import { discardBody } from "./request-body.ts";
 import type { Exchange } from "./inference-handler.ts";
 
@@ -12,7 +13,7 @@ const HEARTBEAT_MS = 15_000;
 /** How long more is waited for when the reading should come to an end. */
 const ENDING_MS = 250;
 
-/** Bounds on the time that the client of a stream may take. */
+/** Bounds on the time, and the memory, that the client of a stream may take. */
 export interface StreamLimits {
   /** How long the client may send nothing, or read nothing, in ms. */
   readonly idleTimeoutMs: number;
@@ -20,6 +21,8 @@ export interface StreamLimits {
   readonly sendTimeoutMs: number;
   /** How long the rest of a body is read that nobody wants, in ms. */
   readonly lingerMs: number;
+  /** Memory for answers that are not taken. */
+  readonly unsent: UnsentAnswers;
 }
 
 /** An exchange whose request and response are both without end: read and written piece by piece, at the reader's pace. */
@@ -72,7 +75,9 @@ export class StreamExchange {
     this.#heartbeat?.refresh();
     if (this.response.write(bytes)) return;
     // Whoever does not read must not keep a version from being unloaded.
-    const timer = setTimeout(() => this.response.destroy(), this.#limits.idleTimeoutMs);
+    const { idleTimeoutMs } = this.#limits;
+    const timer = setTimeout(() => this.response.destroy(), idleTimeoutMs);
+    const forget = this.keep(this.response.writableLength);
     try {
       await once(this.response, "drain", { signal: this.signal });
     } catch {
@@ -80,7 +85,15 @@ export class StreamExchange {
       throw gone();
     } finally {
       clearTimeout(timer);
+      forget();
     }
+  }
+
+  /** Takes note of the memory of an answer that waits to be written; what is returned gives it back. */
+  keep(sizeBytes: number): () => void {
+    const { unsent } = this.#limits;
+    const kept = unsent.add(sizeBytes, () => this.response.destroy());
+    return () => unsent.remove(kept);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { ServingError } from "../errors.ts";
 import type { InferenceRoute } from "../protocol/dialect.ts";
 import { csvRowReader } from "../protocol/stream/csv-row.ts";
@@ -7,6 +7,7 @@ import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
 import { contentCodingOf } from "./content-encoding.ts";
 import type { InferTarget } from "../serving/infer-path.ts";
+import { requestTermsOf } from "../serving/request-terms.ts";
 import { requestIdFrom } from "../serving/request-id.ts";
 import type { HandlerOptions, HttpLimits } from "./http-server-options.ts";
 import type { Exchange } from "./inference-handler.ts";
@@ -30,14 +31,15 @@ const CSV = "text/csv";
 export class StreamHandler {
   readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
-  readonly #isDraining: () => boolean;
+  readonly #isLast: (request: IncomingMessage) => boolean;
   readonly #exchanges = new Map<ServerResponse, StreamExchange>();
   readonly #ending = new AbortController();
 
-  constructor(options: HandlerOptions, limits: HttpLimits, isDraining: () => boolean) {
+  /** `isLast` tells whether an answer whose head is written now closes its connection. */
+  constructor(options: HandlerOptions, limits: HttpLimits, isLast: (request: IncomingMessage) => boolean) {
     this.#options = options;
     this.#limits = limits;
-    this.#isDraining = isDraining;
+    this.#isLast = isLast;
   }
 
   /** Whether this response belongs to a stream, whose request may take as long as it likes. */
@@ -81,7 +83,7 @@ export class StreamHandler {
       this.#noteRefusal(route, error, { requestId, startMs });
       const answer = errorAnswer(error, { "x-request-id": requestId }, route.dialect.writeError);
       const options = {
-        isLast: this.#isDraining(),
+        isLast: this.#isLast(exchange.request),
         lingerMs: this.#limits.lingerMs,
         expectsContinue: exchange.expectsContinue,
       };
@@ -110,7 +112,8 @@ export class StreamHandler {
   ): void {
     const protocol = `${dialect.name}-${mode === "batch" ? "batch" : "stream"}`;
     const durationMs = performance.now() - startMs;
-    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code: error.code, durationMs });
+    const { code, refusal } = error;
+    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code, refusal, durationMs });
     if (error.code !== "Internal") return;
     this.#options.logger.error({ requestId, model: quoteName(model), err: error.cause ?? error }, "request failed");
   }
@@ -132,10 +135,16 @@ export class StreamHandler {
     const isRows = route.mode === "batch";
     checkHead(headers["content-type"], headers["content-encoding"], isRows);
     const firstRow = isRows ? offsetOf(url) : 0;
+    const { priority } = requestTermsOf((name) => textOf(headers[name]));
     const target = targetOf(route);
     const servable = stream.lend(target);
     const { lingerMs, sendTimeoutMs, streamIdleTimeoutMs: idleTimeoutMs } = this.#limits;
-    const streamed = new StreamExchange(exchange, { idleTimeoutMs, sendTimeoutMs, lingerMs });
+    const streamed = new StreamExchange(exchange, {
+      idleTimeoutMs,
+      sendTimeoutMs,
+      lingerMs,
+      unsent: this.#options.unsent,
+    });
     this.#exchanges.set(exchange.response, streamed);
     const framing = framingOf(headers.accept);
     streamed.begin(framing, {
@@ -143,14 +152,29 @@ export class StreamHandler {
       "x-lockstep-model-name": servable.id.name,
       "x-lockstep-model-version": String(servable.id.version),
       "x-lockstep-model-digest": servable.digest,
-      ...(this.#isDraining() && { connection: "close" }),
+      ...(this.#isLast(exchange.request) && { connection: "close" }),
     });
     const options = this.#options;
     const limits = this.#limits;
     const allowance = new BodyAllowance(options.budget, limits.maxBodyBytes);
-    const context = { exchange: streamed, allowance, options, limits, route, target, framing, stream, servable };
+    const context = {
+      exchange: streamed,
+      allowance,
+      options,
+      limits,
+      route,
+      target,
+      framing,
+      stream,
+      servable,
+      priority,
+    };
     return { context: { ...context, ending: this.#ending.signal }, firstRow };
   }
+}
+
+function textOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === "string" ? header : undefined;
 }
 
 function targetOf({ model = "", version, label }: InferenceRoute): InferTarget {

@@ -15,7 +15,7 @@ const WINDOW = 16;
  */
 export async function answerStream(context: StreamContext): Promise<void> {
   const { exchange, servable } = context;
-  const answers = new OrderedAnswers(servable.state.length > 0 ? 1 : WINDOW, (answer) => exchange.write(answer));
+  const answers = new OrderedAnswers(servable.state.length > 0 ? 1 : WINDOW, exchange);
   try {
     for await (const request of requestsOf(context)) {
       await answers.room();
@@ -51,7 +51,10 @@ async function answerItem(context: StreamContext, body: Buffer): Promise<Buffer>
     allowance.take(body.length);
     takenBytes = body.length;
     const { answer } = await asRequest(context, `${route.dialect.name}-stream`, (signal) =>
-      stream.infer(target, (view) => route.dialect.prepare({ body, header: noHeader }, view), { signal }),
+      stream.infer(target, (view) => route.dialect.prepare({ body, header: noHeader }, view), {
+        signal,
+        priority: context.priority,
+      }),
     );
     return framing.frame(jsonOf(answer));
   } catch (thrown) {

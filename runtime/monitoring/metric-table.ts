@@ -32,6 +32,18 @@ export const RUNTIME_METRICS = {
     help: "Requests for inference that are being worked on.",
     labels: [],
   },
+  refusals: {
+    name: "lockstep_requests_refused_total",
+    type: "counter",
+    help: "Requests for inference that were refused with 429 or RESOURCE_EXHAUSTED, by reason: in-flight (too many were), memory (too many bytes were), queue (too many waited), deadline (it would have come too late), priority (others of higher priority needed the place).",
+    labels: ["reason"],
+  },
+  dismissals: {
+    name: "lockstep_connections_dismissed_total",
+    type: "counter",
+    help: "Connections whose clients were asked to make others, by protocol (http, grpc) and reason: age, or rebalance (replicas were added).",
+    labels: ["protocol", "reason"],
+  },
   compute: {
     name: "lockstep_inference_compute_seconds",
     type: "histogram",

@@ -1,5 +1,5 @@
 import type { ServableId } from "../core/servable.ts";
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, RefusalReason } from "../errors.ts";
 import type { InferenceObservation } from "./model-statistics.ts";
 
 /** How a request ended: `OK`, or one of the error codes. */
@@ -14,6 +14,8 @@ export interface RequestObservation {
   /** The dialect, such as `v2`, `v2-binary` or `predict`: one of a fixed few. */
   readonly protocol: string;
   readonly code: RequestCode;
+  /** Which bound it met, if it was refused for one. */
+  readonly refusal?: RefusalReason | undefined;
   /** From the request's head to the answer's last byte. */
   readonly durationMs: number;
 }

@@ -1,3 +1,5 @@
+import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-term.ts";
+import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
 import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.ts";
@@ -61,6 +63,9 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     const inFlight = this.#values.requestsInFlight.series({});
     this.inFlight = { inc: () => void inFlight.value++, dec: () => void inFlight.value-- };
     this.#values.buildInfo.series({ ...options.build }).value = 1;
+    for (const reason of REFUSAL_REASONS) this.#values.refusals.series({ reason });
+    for (const protocol of ["http", "grpc"])
+      for (const reason of DISMISSAL_REASONS) this.#values.dismissals.series({ protocol, reason });
   }
 
   /** Requests that have ended since the process began, and those of them that were too many. Goes on changing. */
@@ -68,9 +73,10 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     return this.#ended;
   }
 
-  observeRequest({ model: name, version, protocol, code, durationMs }: RequestObservation): void {
+  observeRequest({ model: name, version, protocol, code, refusal, durationMs }: RequestObservation): void {
     this.#ended.requests++;
     if (code === "ResourceExhausted") this.#ended.refused++;
+    if (refusal !== undefined) this.#values.refusals.series({ reason: refusal }).value++;
     const versions = this.#models.get(name);
     const known = version === undefined ? undefined : versions?.get(version);
     const labels = {
@@ -79,6 +85,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       protocol,
     };
     this.#requests.observe(labels, code, durationMs / 1000);
+  }
+
+  /** Counts a connection whose client was asked to make another. */
+  observeDismissal(protocol: "http" | "grpc", reason: DismissalReason): void {
+    this.#values.dismissals.series({ protocol, reason }).value++;
   }
 
   observeInference({ name, version }: ServableId, observation: InferenceObservation): void {

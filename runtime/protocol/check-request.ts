@@ -2,6 +2,7 @@ import type { ServableView } from "../core/servable.ts";
 import type { Tensor, TensorSpec } from "../core/tensor.ts";
 import { ServingError } from "../errors.ts";
 import type { CheckedRequest, InferRequest } from "./infer-request.ts";
+import { scheduleOf } from "./schedule-parameters.ts";
 import { sequenceOf } from "./sequence-parameters.ts";
 import { describeShape, quoteName, quoteNames } from "./wording.ts";
 
@@ -10,7 +11,7 @@ export type RequestTarget = Pick<ServableView, "signature" | "state">;
 
 /**
  * Checks a request against the model that shall answer it, whatever the protocol: puts its inputs into the signature's
- * order, and reads where it stands in a sequence. Inputs that are the model's state may be missing. Throws ServingError
+ * order, and reads where it stands in a sequence and what it wants of its turn. Inputs that are the model's state may be missing. Throws ServingError
  * (InvalidArgument), which names the tensor, what was expected and what was got.
  */
 export function checkRequest(request: InferRequest, { signature, state }: RequestTarget): CheckedRequest {
@@ -26,6 +27,7 @@ export function checkRequest(request: InferRequest, { signature, state }: Reques
       signature.outputs,
     ),
     ...(sequence !== undefined && { sequence }),
+    ...scheduleOf(request.parameters),
   };
 }
 

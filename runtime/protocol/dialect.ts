@@ -1,5 +1,5 @@
 import type { Protocol } from "../../common/runtime-config.ts";
-import type { ServableView } from "../core/servable.ts";
+import type { Priority, ServableView } from "../core/servable.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { ServingError } from "../errors.ts";
 
@@ -45,6 +45,10 @@ export interface PreparedRequest {
   /** Names of the outputs wanted; undefined means all that the model has (without its state, in a sequence). */
   readonly outputs: readonly string[] | undefined;
   readonly sequence?: SequencePosition | undefined;
+  /** Default: the one that came beside the request, or interactive. */
+  readonly priority?: Priority;
+  /** How long an answer is waited for, in ms. Default: as long as came beside the request. */
+  readonly timeoutMs?: number | undefined;
   /** Writes the answer. Throws ServingError if the dialect cannot carry the outputs. */
   readonly writeAnswer: (answer: ModelAnswer) => WireAnswer;
 }

@@ -1,3 +1,4 @@
+import type { Priority } from "../core/servable.ts";
 import type { Tensor } from "../core/tensor.ts";
 import type { SequencePosition } from "./dialect.ts";
 
@@ -36,6 +37,9 @@ export interface CheckedRequest {
   /** Names of the outputs wanted, in the order of the answer; undefined where the request names none. */
   readonly outputs: readonly string[] | undefined;
   readonly sequence?: SequencePosition;
+  readonly priority?: Priority;
+  /** How long an answer is waited for, in ms. */
+  readonly timeoutMs?: number;
 }
 
 /** An answer, for any dialect to write. */

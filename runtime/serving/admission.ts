@@ -28,7 +28,9 @@ export class Admission {
   /** Throws ServingError (ResourceExhausted) if one more would be refused. */
   check(): void {
     if (this.#inFlight < this.#maxInFlight) return;
-    throw new ServingError("ResourceExhausted", `requests: expected at most ${this.#maxInFlight} in flight, got more`);
+    throw new ServingError("ResourceExhausted", `requests: expected at most ${this.#maxInFlight} in flight, got more`, {
+      refusal: "in-flight",
+    });
   }
 
   /**

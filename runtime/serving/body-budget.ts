@@ -14,6 +14,7 @@ export class BodyBudget {
       throw new ServingError(
         "ResourceExhausted",
         "body: expected room for it in memory, got none: too many large requests",
+        { refusal: "memory" },
       );
     }
     this.#freeBytes -= sizeBytes;

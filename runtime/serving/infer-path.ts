@@ -1,6 +1,8 @@
 import type { SequencesConfig } from "../../common/runtime-config.ts";
 import { nextState, withState } from "../core/model-state.ts";
 import type {
+  Arrival,
+  InferenceRequest,
   InferenceResult,
   InferenceTiming,
   Priority,
@@ -11,6 +13,7 @@ import type {
 import type { Signature, Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
+import { ItemSignal } from "./item-signal.ts";
 import { InferStream, type StreamPlace } from "./infer-stream.ts";
 import { SequenceStates } from "./sequence-states.ts";
 
@@ -27,7 +30,9 @@ export interface InferTarget {
 export interface InferContext {
   readonly signal: AbortSignal;
   /** Default: interactive. */
-  readonly priority?: Priority;
+  readonly priority?: Priority | undefined;
+  /** When nobody waits for the answer any more, of performance.now(). Default: never. */
+  readonly deadlineMs?: number;
   /** Told which version answers, as soon as one was lent: also for requests that fail afterwards. */
   readonly onServable?: (servable: ServableView) => void;
 }
@@ -85,9 +90,9 @@ export class InferPath {
    * Throws the ServingError (NotFound, Unavailable, ResourceExhausted) that every request for a target would end with now,
    * so that none needs to be read for it.
    */
-  check(target: InferTarget): void {
+  check(target: InferTarget, arrival?: Arrival): void {
     using handle = this.acquire(target);
-    handle.model.checkRoom?.();
+    handle.model.checkRoom?.(arrival);
   }
 
   /**
@@ -176,10 +181,25 @@ export class InferPath {
     context: InferContext,
     place: Place,
   ): Promise<InferenceResult> {
+    if (prepared.timeoutMs !== undefined) return this.#runWithin(prepared.timeoutMs, handle, prepared, context, place);
     const { state, signature } = handle;
     if (state.length > 0) return this.#runWithState(handle, prepared, context, place);
     const outputs = prepared.outputs ?? outputNames(signature);
-    return handle.model.infer(requestOf(prepared.inputs, outputs, context), context.signal);
+    return handle.model.infer(requestOf(prepared.inputs, outputs, prepared, context), context.signal);
+  }
+
+  /** Runs a request that itself says for how long its answer is waited for. */
+  async #runWithin(
+    timeoutMs: number,
+    handle: ServableHandle,
+    prepared: PreparedRequestOf<unknown>,
+    context: InferContext,
+    place: Place,
+  ): Promise<InferenceResult> {
+    using item = new ItemSignal(context.signal, timeoutMs);
+    const deadlineMs = Math.min(context.deadlineMs ?? Number.POSITIVE_INFINITY, performance.now() + timeoutMs);
+    const untimed = { ...prepared, timeoutMs: undefined };
+    return await this.#run(handle, untimed, { ...context, signal: item.signal, deadlineMs }, place);
   }
 
   async #runWithState(
@@ -199,12 +219,12 @@ export class InferPath {
       prepared.outputs ?? (position === undefined ? names : names.filter((name) => !stateOutputs.has(name)));
     if (position === undefined || states === undefined) {
       const inputs = withState(prepared.inputs, new Map(), signature, state);
-      return await handle.model.infer(requestOf(inputs, wanted, context), context.signal);
+      return await handle.model.infer(requestOf(inputs, wanted, prepared, context), context.signal);
     }
     using turn = await states.take(position, handle.id, context.signal);
     const inputs = withState(prepared.inputs, turn.tensors, signature, state);
     const asked = [...wanted, ...[...stateOutputs].filter((name) => !wanted.includes(name))];
-    const { outputs, timing } = await handle.model.infer(requestOf(inputs, asked, context), context.signal);
+    const { outputs, timing } = await handle.model.infer(requestOf(inputs, asked, prepared, context), context.signal);
     turn.keep(nextState(outputs, state));
     return { outputs: outputs.slice(0, wanted.length), timing };
   }
@@ -233,9 +253,12 @@ async function waitFor(first: Promise<void>, hold: () => Promise<void> | undefin
 function requestOf(
   inputs: readonly Tensor[],
   outputs: readonly string[],
-  { priority }: InferContext,
-): { inputs: readonly Tensor[]; outputs: readonly string[]; priority?: Priority } {
-  return priority === undefined ? { inputs, outputs } : { inputs, outputs, priority };
+  prepared: PreparedRequestOf<unknown>,
+  { priority, deadlineMs = Number.POSITIVE_INFINITY }: InferContext,
+): InferenceRequest {
+  // Whoever lets others go before does so, wherever it is said.
+  const isBatch = priority === "batch" || prepared.priority === "batch";
+  return { inputs, outputs, priority: isBatch ? "batch" : "interactive", deadlineMs };
 }
 
 const namesOf = new WeakMap<Signature, readonly string[]>();

@@ -21,7 +21,9 @@ import type { GrpcServer } from "../../runtime/grpc/server/grpc-server.ts";
 import { ModelStatistics } from "../../runtime/monitoring/model-statistics.ts";
 import { Admission } from "../../runtime/serving/admission.ts";
 import { BodyBudget } from "../../runtime/serving/body-budget.ts";
+import type { DismissalReason } from "../../runtime/serving/connection-term.ts";
 import { InferPath } from "../../runtime/serving/infer-path.ts";
+import { UnsentAnswers } from "../../runtime/serving/unsent-answers.ts";
 import { echo, FakeServables, RecordingMetrics, type FakeModel } from "./http-fixtures.ts";
 
 const PROTO_FOLDER = join(import.meta.dirname, "../../runtime/grpc/proto");
@@ -46,6 +48,8 @@ export interface TestGrpcServer {
   readonly server: GrpcServer;
   readonly servables: FakeServables;
   readonly metrics: RecordingMetrics;
+  /** Why clients were asked to make other connections, one for each. */
+  readonly dismissals: readonly DismissalReason[];
   /** Lines of the log. */
   readonly log: readonly string[];
 }
@@ -57,6 +61,7 @@ export async function startGrpcServer(
     readonly limits?: Partial<GrpcLimits>;
     readonly maxInFlight?: number;
     readonly maxBufferedBytes?: number;
+    readonly maxUnsentBytes?: number;
     readonly protocols?: readonly Protocol[];
   } = {},
 ): Promise<TestGrpcServer> {
@@ -64,7 +69,8 @@ export async function startGrpcServer(
   const metrics = new RecordingMetrics();
   const statistics = new ModelStatistics();
   const log: string[] = [];
-  const { requestTimeoutMs = 5_000, limits = {}, maxInFlight = 1_024, maxBufferedBytes } = options;
+  const dismissals: DismissalReason[] = [];
+  const { requestTimeoutMs = 5_000, limits = {}, maxInFlight = 1_024, maxBufferedBytes, maxUnsentBytes } = options;
   const server = createGrpcServer({
     servables,
     path: new InferPath({ servables, statistics }),
@@ -75,12 +81,14 @@ export async function startGrpcServer(
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),
     version: "1.2.3",
     requestTimeoutMs,
+    onDismissed: (reason) => dismissals.push(reason),
     limits: { checkIntervalMs: 20, ...limits },
+    ...(maxUnsentBytes !== undefined && { unsent: new UnsentAnswers(maxUnsentBytes) }),
     ...(maxBufferedBytes !== undefined && { budget: new BodyBudget(maxBufferedBytes) }),
   });
   const { port } = await server.listen("127.0.0.1", 0);
   onTestFinished(() => server.close(0));
-  return { port, address: `127.0.0.1:${port}`, server, servables, metrics, log };
+  return { port, address: `127.0.0.1:${port}`, server, servables, metrics, dismissals, log };
 }
 
 /** A model for each datatype that answers with what it is asked; its name is the datatype. */

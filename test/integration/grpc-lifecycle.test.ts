@@ -169,6 +169,47 @@ describe("connections", () => {
     await closed;
   });
 
+  test("are rebalanced: clients make new ones, no call fails, and what is under way is finished", async () => {
+    const { model, open, waiting } = gated();
+    const { address, port, server, dismissals } = await startGrpcServer([rows, { ...model, name: "gated" }]);
+    const clients = Array.from({ length: 6 }, () => new GrpcClient(address));
+    const done = new AbortController();
+    let calls = 0;
+    const codes = new Set<number>();
+    const callers = clients.map(async (client) => {
+      while (!done.signal.aborted) {
+        codes.add(await client.codeOf("ModelInfer", rowsRequest([1, 2, 3, 4])));
+        calls++;
+      }
+    });
+    await eventually(() => calls > 60);
+    const busy = await RawHttp2.open(port);
+    const closed = once(busy.session, "close");
+    const underWay = busy.begin(INFER);
+    underWay.stream.end(
+      framed(
+        encodeMessage(ModelInferRequest, {
+          modelName: "gated",
+          inputs: [{ name: "x", datatype: "FP32", shape: [1, 4] }],
+          rawInputContents: [new Uint8Array(16)],
+        }),
+      ),
+    );
+    await eventually(() => waiting() === 1);
+    server.rebalance(200);
+    await eventually(() => dismissals.length === 7);
+    open();
+    expect((await underWay.answer).status).toBe("0");
+    await closed;
+    const movedAt = calls;
+    await eventually(() => calls > movedAt + 60);
+    done.abort();
+    await Promise.all(callers);
+    expect([...codes]).toEqual([Code.OK]);
+    // The connections that came after are kept.
+    expect(dismissals).toEqual(Array.from({ length: 7 }, () => "rebalance"));
+  });
+
   test("of age with calls that do not end are closed after a grace", async () => {
     const { model, waiting } = gated();
     const { port } = await startGrpcServer([model], { limits: { maxAgeMs: 50, ageGraceMs: 100 } });

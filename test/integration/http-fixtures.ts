@@ -11,6 +11,7 @@ import type { HttpLimits } from "../../runtime/http/http-server-options.ts";
 import { ModelStatistics } from "../../runtime/monitoring/model-statistics.ts";
 import type { RequestMetrics, RequestObservation } from "../../runtime/monitoring/request-metrics.ts";
 import { Admission } from "../../runtime/serving/admission.ts";
+import type { DismissalReason } from "../../runtime/serving/connection-term.ts";
 import { InferPath } from "../../runtime/serving/infer-path.ts";
 
 /** How a fake model answers. */
@@ -41,6 +42,8 @@ export interface FakeModel {
   readonly name: string;
   readonly signature: Signature;
   readonly infer?: Infer;
+  /** What answers instead. */
+  readonly loaded?: LoadedModel;
   /** Whether its queue is full. */
   readonly isFull?: () => boolean;
   /** Versions that answer; the last is the active one. Default: 1. */
@@ -52,6 +55,7 @@ export interface FakeModel {
 }
 
 function loadedModel(model: FakeModel): LoadedModel {
+  if (model.loaded !== undefined) return model.loaded;
   const infer = model.infer ?? answerZeros(model.signature);
   return {
     signature: model.signature,
@@ -153,6 +157,8 @@ export interface TestServer extends AsyncDisposable {
   readonly http: HttpServer;
   readonly servables: FakeServables;
   readonly metrics: RecordingMetrics;
+  /** Why clients were asked to make other connections, one for each. */
+  readonly dismissals: readonly DismissalReason[];
   /** Lines of the log. */
   readonly log: readonly string[];
 }
@@ -176,6 +182,7 @@ export async function startServer(
   const servables = new FakeServables(models);
   const metrics = new RecordingMetrics();
   const log: string[] = [];
+  const dismissals: DismissalReason[] = [];
   const statistics = new ModelStatistics();
   const http = createHttpServer({
     servables,
@@ -188,6 +195,7 @@ export async function startServer(
     logger: createLogger({ name: "test", level: "info", destination: { write: (line) => log.push(line) } }),
     version: "1.2.3",
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000,
+    onDismissed: (reason) => dismissals.push(reason),
     limits: { lingerMs: 500, usesFastPath: isFastByDefault, ...options.limits },
   });
   const { port } = await http.listen("127.0.0.1", 0);
@@ -197,6 +205,7 @@ export async function startServer(
     http,
     servables,
     metrics,
+    dismissals,
     log,
     [Symbol.asyncDispose]: () => http.close(0),
   };

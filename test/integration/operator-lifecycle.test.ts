@@ -26,7 +26,10 @@ beforeEach(async () => {
 afterEach(() => sandbox.close());
 
 /** Replicas that say what the test wants them to, and do what they are told. */
-function replicasThatSay(state: () => ReplicaState | undefined): Replicas {
+function replicasThatSay(
+  state: () => ReplicaState | undefined,
+  rebalance: Replicas["rebalance"] = () => Promise.resolve(true),
+): Replicas {
   let epoch = 0;
   const withGate = (said: ReplicaState | undefined): ReplicaState | undefined =>
     said && {
@@ -49,6 +52,7 @@ function replicasThatSay(state: () => ReplicaState | undefined): Replicas {
       if (command.kind === "serve") ({ epoch } = command);
       return Promise.resolve({ kind: "done" });
     },
+    rebalance,
     forget: () => {},
     close: () => Promise.resolve(),
   };
@@ -148,6 +152,25 @@ describe("an InferenceService", () => {
       before.filter((line) => !line.startsWith("Deployment")),
     );
     expect(writes).toBe(writesBefore);
+  });
+
+  test("has the older replicas share their connections when others become ready", async () => {
+    const asked: string[] = [];
+    const rebalance: Replicas["rebalance"] = (pod, withinMs) => {
+      asked.push(`${pod.metadata.name} ${withinMs}`);
+      return Promise.resolve(true);
+    };
+    await sandbox.operator({ replicas: replicasThatSay(() => SERVING, rebalance) });
+    await sandbox.create(RESOURCES.inferenceServices, manifest("digits", { minReplicas: 1 }));
+    const before = await waitPods(sandbox, 1);
+    await setPods(sandbox, before, true);
+    await waitReady(sandbox, "digits", "True Serving");
+    expect(asked).toEqual([]);
+    await sandbox.patch(RESOURCES.inferenceServices, "digits", { spec: { predictor: { minReplicas: 3 } } });
+    const after = await waitPods(sandbox, 3);
+    await setPods(sandbox, after, true);
+    await eventually("the rebalance", () => Promise.resolve(asked.length > 0 ? true : undefined), WITHIN);
+    expect(asked[0]).toBe(`${before[0]?.metadata.name} 4000`);
   });
 
   test("gets back what somebody changed by hand", async () => {

@@ -1,12 +1,11 @@
 import { constants, type Http2Session, type ServerHttp2Session } from "node:http2";
+import { shortenTerm, termFromAge, type ConnectionTerm, type DismissalReason } from "../../serving/connection-term.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 
 /** What one connection may send before it is told that more is welcome. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Streams up to this number may still be opened after a GOAWAY that has it. */
 const ANY_STREAM = 2 ** 31 - 1;
-/** How far, at most, a connection's greatest age is from the configured one: not all of them end together. */
-const AGE_JITTER = 0.1;
 /** How long, in ms, an answer to a ping may take. */
 const PONG_MS = 20_000;
 /** How long, in ms, calls that were on their way when their client was told to leave may take to arrive. */
@@ -15,8 +14,8 @@ const LEAVING_MS = 1_000;
 /** One client's connection. */
 export interface Connection {
   readonly session: ServerHttp2Session;
-  /** When its client is told to leave. */
-  readonly endOfAgeMs: number;
+  /** Until when it is kept. */
+  term: ConnectionTerm;
   calls: number;
   /** When the last call ended, or the connection was made. */
   idleSinceMs: number;
@@ -31,12 +30,14 @@ export interface Connection {
 export class Connections {
   readonly #limits: GrpcLimits;
   readonly #random: () => number;
+  readonly #onDismissed: (reason: DismissalReason) => void;
   readonly #all = new Map<Http2Session, Connection>();
 
-  /** `random` gives numbers from 0 to 1. */
-  constructor(limits: GrpcLimits, random: () => number) {
+  /** `random` gives numbers from 0 to 1; `onDismissed` is told of each connection whose term is over. */
+  constructor(limits: GrpcLimits, random: () => number, onDismissed: (reason: DismissalReason) => void) {
     this.#limits = limits;
     this.#random = random;
+    this.#onDismissed = onDismissed;
   }
 
   get size(): number {
@@ -49,11 +50,9 @@ export class Connections {
 
   /** Takes a new connection under its care; `onClose` is called when it is gone. */
   add(session: ServerHttp2Session, nowMs: number, onClose: () => void): Connection {
-    const { maxAgeMs } = this.#limits;
-    const ageMs = maxAgeMs === 0 ? Number.POSITIVE_INFINITY : maxAgeMs * (1 + AGE_JITTER * (2 * this.#random() - 1));
     const connection: Connection = {
       session,
-      endOfAgeMs: nowMs + ageMs,
+      term: termFromAge(nowMs, this.#limits.maxAgeMs, this.#random()),
       calls: 0,
       idleSinceMs: nowMs,
       seenMs: nowMs,
@@ -76,6 +75,17 @@ export class Connections {
     for (const connection of this.#all.values()) dismiss(connection, nowMs);
   }
 
+  /** Ends the terms of all that are open now, spread evenly over a time. */
+  rebalance(nowMs: number, withinMs: number): void {
+    for (const connection of this.#all.values())
+      connection.term = shortenTerm(connection.term, { nowMs, withinMs }, this.#random());
+  }
+
+  /** Tells the clients of connections whose term is over to leave. */
+  dismissOverdue(nowMs: number): void {
+    for (const connection of this.#all.values()) if (nowMs >= connection.term.endMs) this.#dismiss(connection, nowMs);
+  }
+
   /** Looks after every connection: to be called now and then. */
   check(nowMs: number): void {
     for (const connection of this.#all.values()) this.#checkOne(connection, nowMs);
@@ -90,13 +100,19 @@ export class Connections {
     for (const { session } of this.#all.values()) session.destroy();
   }
 
+  #dismiss(connection: Connection, nowMs: number): void {
+    if (dismiss(connection, nowMs)) this.#onDismissed(connection.term.reason);
+  }
+
   #checkOne(connection: Connection, nowMs: number): void {
     const { session, calls, leavingSinceMs, idleSinceMs, seenMs, pingedMs } = connection;
     const { idleTimeoutMs, ageGraceMs, keepAliveMs } = this.#limits;
     if (leavingSinceMs !== undefined) {
       if (calls === 0 && nowMs - Math.max(leavingSinceMs, idleSinceMs) >= LEAVING_MS) session.close();
       else if (nowMs - leavingSinceMs > ageGraceMs) session.destroy(undefined, constants.NGHTTP2_NO_ERROR);
-    } else if (nowMs >= connection.endOfAgeMs || (calls === 0 && nowMs - idleSinceMs > idleTimeoutMs)) {
+    } else if (nowMs >= connection.term.endMs) {
+      this.#dismiss(connection, nowMs);
+    } else if (calls === 0 && nowMs - idleSinceMs > idleTimeoutMs) {
       dismiss(connection, nowMs);
     }
     if (pingedMs !== undefined) {
@@ -105,12 +121,13 @@ export class Connections {
   }
 }
 
-/** Tells a client to make its next calls on another connection. */
-export function dismiss(connection: Connection, nowMs: number): void {
+/** Tells a client to make its next calls on another connection. False if it was told before, or is gone. */
+export function dismiss(connection: Connection, nowMs: number): boolean {
   const { session, leavingSinceMs } = connection;
-  if (leavingSinceMs !== undefined || session.destroyed || session.closed) return;
+  if (leavingSinceMs !== undefined || session.destroyed || session.closed) return false;
   connection.leavingSinceMs = nowMs;
   session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
+  return true;
 }
 
 function ping(connection: Connection, nowMs: number): void {

@@ -1,8 +1,11 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { ServingError } from "../../errors.ts";
+import type { Priority } from "../../core/servable.ts";
+import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
+import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
+import { requestTermsOf, shortestOf } from "../../serving/request-terms.ts";
 import { requestIdFrom } from "../../serving/request-id.ts";
 import {
   ACCEPTED_ENCODINGS,
@@ -17,11 +20,13 @@ import { IncomingMessages } from "./incoming-messages.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
 import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
+import { UntakenAnswer } from "./untaken-answer.ts";
 import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Method, StreamContext } from "./method.ts";
 
 const CONTENT_TYPE = "application/grpc";
 const OK_TRAILERS = { "grpc-status": "0" };
+const LARGE_ANSWER_BYTES = 64 * 1024;
 /** Of gRPC, nobody reads the date. */
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const WITHOUT_MESSAGE = { endStream: true, sendDate: false };
@@ -31,6 +36,7 @@ export interface CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   /** For calls that wait for their answer no longer than the server lets anybody wait. */
   readonly deadlines: DeadlineQueue<GrpcCall>;
   /** Called once, when the call is over. */
@@ -46,25 +52,30 @@ export class GrpcCall implements StreamContext, StreamListener {
   readonly requestId: string;
   readonly startMs: number = performance.now();
   readonly method: Method;
+  priority: Priority | undefined;
+  readonly untaken: UntakenAnswer;
   isStopping = false;
   readonly #host: CallHost;
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
   readonly #controller = new AbortController();
   readonly #incoming: IncomingMessages;
-  #onOver: ((code: RequestCode) => void) | undefined;
+  #onOver: ((code: RequestCode, refusal?: RefusalReason) => void) | undefined;
   /** Headers of the answer, as far as they are known. */
   readonly #answerHeaders: Record<string, string | number>;
   #timer: NodeJS.Timeout | undefined;
   #deadline: Deadline | undefined;
   /** The client's own limit, from the call's start. */
   #timeoutMs: number | undefined;
+  /** Until when the server lets the client wait, once its request has arrived. */
+  #latestMs = Number.POSITIVE_INFINITY;
   #answerEncoding: Encoding | undefined;
   #onRoom: (() => void) | undefined;
   /** Whether a status was sent. */
   #isAnswered = false;
   #isOver = false;
   #code: RequestCode = "OK";
+  #refusal: RefusalReason | undefined;
   #trailers: Record<string, string> = OK_TRAILERS;
 
   constructor(host: CallHost, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: Method) {
@@ -72,6 +83,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#stream = stream;
     this.#headers = headers;
     this.method = method;
+    this.untaken = new UntakenAnswer(stream, host.unsent);
     this.requestId = requestIdFrom(headers["x-request-id"]);
     this.#answerHeaders = { ":status": 200, "content-type": CONTENT_TYPE, "x-request-id": this.requestId };
     this.#incoming = new IncomingMessages({
@@ -90,7 +102,9 @@ export class GrpcCall implements StreamContext, StreamListener {
       const encoding = encodingOf(this.header("grpc-encoding"));
       this.#incoming.setEncoding(encoding);
       this.#answerEncoding = answerEncodingOf(encoding, this.header("grpc-accept-encoding"));
-      this.#timeoutMs = parseTimeout(this.header("grpc-timeout"));
+      const terms = requestTermsOf((name) => this.header(name));
+      this.priority = terms.priority;
+      this.#timeoutMs = shortestOf(parseTimeout(this.header("grpc-timeout")), terms.timeoutMs);
       if (this.#timeoutMs !== undefined) this.#setTimer(this.#timeoutMs);
     } catch (error) {
       this.fail(error);
@@ -101,6 +115,10 @@ export class GrpcCall implements StreamContext, StreamListener {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  get deadlineMs(): number {
+    return Math.min(this.startMs + (this.#timeoutMs ?? Number.POSITIVE_INFINITY), this.#latestMs);
   }
 
   header(name: string): string | undefined {
@@ -116,7 +134,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     this.#incoming.take(sizeBytes);
   }
 
-  onOver(listener: (code: RequestCode) => void): void {
+  onOver(listener: (code: RequestCode, refusal?: RefusalReason) => void): void {
     this.#onOver = listener;
   }
 
@@ -157,6 +175,8 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (this.#isAnswered || this.#isOver) return;
     this.#sendHeaders();
     if (this.#stream.write(encoded)) return;
+    this.untaken.begin();
+    this.untaken.keep();
     await new Promise<void>((resolve) => {
       this.#onRoom = resolve;
     });
@@ -168,6 +188,7 @@ export class GrpcCall implements StreamContext, StreamListener {
     const error = ServingError.from(thrown);
     if (error.code === "Internal") this.#host.onFault(error, this.requestId);
     this.#code = error.code;
+    this.#refusal = error.refusal;
     const status = statusOf(error);
     this.#finish();
     if (this.#stream.headersSent) {
@@ -192,6 +213,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   }
 
   onDrain(): void {
+    if (!this.#isAnswered) this.untaken.taken();
     const onRoom = this.#onRoom;
     this.#onRoom = undefined;
     onRoom?.();
@@ -225,6 +247,8 @@ export class GrpcCall implements StreamContext, StreamListener {
       this.#finish();
       this.#sendHeaders();
       this.#stream.end(encoded);
+      // Smaller ones are bounded by how many calls may be in flight.
+      if (encoded.length > LARGE_ANSWER_BYTES) this.untaken.keep();
     } catch (error) {
       this.fail(error);
     }
@@ -249,6 +273,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   #startClock(): void {
     const { requestTimeoutMs, deadlines } = this.#host;
     const nowMs = performance.now();
+    this.#latestMs = nowMs + requestTimeoutMs;
     if (this.#timeoutMs !== undefined && this.startMs + this.#timeoutMs <= nowMs + requestTimeoutMs) return;
     clearTimeout(this.#timer);
     this.#deadline = deadlines.add(this, nowMs);
@@ -272,6 +297,7 @@ export class GrpcCall implements StreamContext, StreamListener {
   /** The status is decided. */
   #finish(): void {
     this.#isAnswered = true;
+    this.untaken.begin();
     this.#stopClock();
   }
 
@@ -287,8 +313,9 @@ export class GrpcCall implements StreamContext, StreamListener {
     if (!this.#controller.signal.aborted && this.#code !== "OK")
       this.#controller.abort(new ServingError("Cancelled", "the client went away"));
     this.onDrain();
+    this.untaken.forget();
     this.#incoming.discard();
-    this.#onOver?.(this.#code);
+    this.#onOver?.(this.#code, this.#refusal);
     this.#host.onEnd(this);
   }
 }

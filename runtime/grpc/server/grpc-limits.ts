@@ -10,6 +10,8 @@ export interface GrpcLimits {
   readonly maxStreamItems: number;
   /** Time for a request's message to arrive, in ms; of a stream, for each message. Default 60 s. */
   readonly receiveTimeoutMs: number;
+  /** Time for a client to take what it was sent, in ms; then the call is cut. Default 60 s. */
+  readonly sendTimeoutMs: number;
   /** How long a connection may be without calls, in ms. Default 75 s. */
   readonly idleTimeoutMs: number;
   /**
@@ -33,6 +35,7 @@ export function completeGrpcLimits(given: Partial<GrpcLimits> = {}): GrpcLimits 
     maxStreams: given.maxStreams ?? 1_000,
     maxStreamItems: given.maxStreamItems ?? 64,
     receiveTimeoutMs: given.receiveTimeoutMs ?? 60_000,
+    sendTimeoutMs: given.sendTimeoutMs ?? 60_000,
     idleTimeoutMs: given.idleTimeoutMs ?? 75_000,
     maxAgeMs: given.maxAgeMs ?? 300_000,
     ageGraceMs: given.ageGraceMs ?? 60_000,

@@ -10,9 +10,11 @@ import type { AddressInfo } from "node:net";
 import type { Logger } from "../../../common/logger.ts";
 import { ServingError } from "../../errors.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
+import type { DismissalReason } from "../../serving/connection-term.ts";
 import { Connections, dismiss, type Connection } from "./connections.ts";
 import { Activity } from "../../serving/activity.ts";
 import { DeadlineQueue } from "../../serving/deadline-queue.ts";
+import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
 import { statusOf } from "./metadata.ts";
@@ -32,6 +34,8 @@ const MAX_INVALID_FRAMES = 100;
 const ABORTED_GRACE_MS = 500;
 /** How long, in ms, no call may have come before connections are closed. */
 const QUIET_MS = 250;
+/** In steps of so many ms connections are told to leave that are rebalanced. */
+const REBALANCE_STEP_MS = 50;
 /** Dropped connections are logged no more often. */
 const DROP_LOG_INTERVAL_MS = 10_000;
 
@@ -44,6 +48,11 @@ export interface GrpcServer {
    * connections too. Idempotent.
    */
   beginDrain(): void;
+  /**
+   * Tells the clients of all connections that are open now to make others, spread evenly over `withinMs`. Calls under way
+   * are finished, as far as `ageGraceMs` allows.
+   */
+  rebalance(withinMs: number): void;
   /**
    * Stops: no new connections; calls in flight, and those that still come on open connections, are finished; streams are
    * ended when what they have sent is answered. Calls that have not ended after `deadlineMs` are aborted with
@@ -59,9 +68,12 @@ export interface GrpcServerParts {
   /** Time for an answer once a request has arrived, in ms. */
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   readonly logger: Logger;
   /** Gives numbers from 0 to 1. */
   readonly random: () => number;
+  /** Told of each connection whose client is asked to make another, but for the end of the server. */
+  readonly onDismissed: (reason: DismissalReason) => void;
 }
 
 /** Makes a server of methods; it does not listen yet. */
@@ -74,6 +86,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly maxMessageBytes: number;
   readonly requestTimeoutMs: number;
   readonly budget: BodyBudget;
+  readonly unsent: UnsentAnswers;
   readonly deadlines: DeadlineQueue<GrpcCall>;
   readonly #parts: GrpcServerParts;
   readonly #server: Http2Server;
@@ -81,6 +94,8 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly #activity = new Activity();
   readonly #calls = new Map<GrpcCall, Connection>();
   #sweeper: NodeJS.Timeout | undefined;
+  /** Runs while connections are rebalanced, which takes shorter steps than looking after them does. */
+  #rebalancer: NodeJS.Timeout | undefined;
   #isDraining = false;
   #isClosing = false;
   #closing: Promise<void> | undefined;
@@ -93,8 +108,9 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.maxMessageBytes = limits.maxMessageBytes;
     this.requestTimeoutMs = parts.requestTimeoutMs;
     this.budget = parts.budget;
+    this.unsent = parts.unsent;
     this.deadlines = new DeadlineQueue(parts.requestTimeoutMs, (call) => call.expire(parts.requestTimeoutMs));
-    this.#connections = new Connections(limits, parts.random);
+    this.#connections = new Connections(limits, parts.random, parts.onDismissed);
     this.#server = createServer({
       settings: {
         maxConcurrentStreams: limits.maxStreams,
@@ -135,6 +151,17 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.#connections.dismissAll(performance.now());
   }
 
+  rebalance(withinMs: number): void {
+    const startMs = performance.now();
+    this.#connections.rebalance(startMs, withinMs);
+    clearInterval(this.#rebalancer);
+    this.#rebalancer = setInterval(() => {
+      const nowMs = performance.now();
+      this.#connections.dismissOverdue(nowMs);
+      if (nowMs >= startMs + withinMs) clearInterval(this.#rebalancer);
+    }, REBALANCE_STEP_MS).unref();
+  }
+
   close(deadlineMs: number): Promise<void> {
     this.#closing ??= this.#close(performance.now() + deadlineMs);
     return this.#closing;
@@ -172,6 +199,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     }
     await this.#quieten(deadline);
     clearInterval(this.#sweeper);
+    clearInterval(this.#rebalancer);
     this.#connections.closeAll();
     const isGone = (): boolean => this.#connections.size === 0;
     if (!(await this.#activity.reaches(isGone, performance.now() + ABORTED_GRACE_MS))) this.#connections.destroyAll();
@@ -194,9 +222,10 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   #check(): void {
     const nowMs = performance.now();
     this.#connections.check(nowMs);
+    const { receiveTimeoutMs, sendTimeoutMs } = this.#parts.limits;
     for (const call of this.#calls.keys()) {
-      if (call.receivingForMs(nowMs) <= this.#parts.limits.receiveTimeoutMs) continue;
-      const { receiveTimeoutMs } = this.#parts.limits;
+      if (call.untaken.forMs(nowMs) > sendTimeoutMs) call.untaken.cut();
+      if (call.receivingForMs(nowMs) <= receiveTimeoutMs) continue;
       call.abort(
         new ServingError("RequestTimeout", `message: expected all of it within ${receiveTimeoutMs} ms, got a part`),
       );

@@ -37,6 +37,8 @@ export function statusOf(error: ServingError): Record<string, string> {
     "grpc-status": String(ERROR_CODES[error.code].grpc),
     "grpc-message": encodeMessage(error.message),
     // What Retry-After is over HTTP.
-    ...(error.code === "ResourceExhausted" && { "grpc-retry-pushback-ms": "1000" }),
+    ...(error.code === "ResourceExhausted" && {
+      "grpc-retry-pushback-ms": String(Math.max(1, Math.ceil(error.retryAfterMs ?? 1_000))),
+    }),
   };
 }

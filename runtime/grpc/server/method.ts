@@ -1,3 +1,5 @@
+import type { Priority } from "../../core/servable.ts";
+import type { RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { Metadata } from "./metadata.ts";
 import type { ReceivedMessage } from "./message-reader.ts";
@@ -9,6 +11,13 @@ export interface CallContext {
   readonly startMs: number;
   /** Aborts at the deadline, when the client goes away, or when the server stops; its reason is a ServingError. */
   readonly signal: AbortSignal;
+  /**
+   * When the call's answer is no longer waited for, of performance.now(); of a stream, when the client no longer waits for all of
+   * it. Infinite where nobody says.
+   */
+  readonly deadlineMs: number;
+  /** As the client's metadata say; undefined: interactive. */
+  readonly priority: Priority | undefined;
   /** Metadata of the request by its lower-case name. */
   header(name: string): string | undefined;
   /** Adds metadata to the answer, also to an error; does nothing once something was sent. */
@@ -16,7 +25,7 @@ export interface CallContext {
   /** Takes memory from what all requests may have, until the call is over. Throws ServingError (ResourceExhausted). */
   take(sizeBytes: number): void;
   /** Sets who is told, once, when the call is over: its status is written, or cannot be. */
-  onOver(listener: (code: RequestCode) => void): void;
+  onOver(listener: (code: RequestCode, refusal?: RefusalReason) => void): void;
 }
 
 /** A call whose messages come and go one by one. */

@@ -1,5 +1,5 @@
 import type { ServableView } from "../../core/servable.ts";
-import { ServingError } from "../../errors.ts";
+import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { ServiceOptions } from "./service-options.ts";
 
@@ -30,7 +30,7 @@ export class InferenceRecord {
   }
 
   /** The request has ended, well or not. Idempotent. */
-  end(code: RequestCode): void {
+  end(code: RequestCode, refusal?: RefusalReason): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     if (this.#isAdmitted) this.#options.admission.leave();
@@ -39,6 +39,7 @@ export class InferenceRecord {
       version: this.servable?.id.version,
       protocol: this.#protocol,
       code,
+      refusal,
       durationMs: performance.now() - this.#startMs,
     });
   }

@@ -21,14 +21,19 @@ export function modelInfer(options: ServiceOptions): Method {
     kind: "unary",
     answer: async ({ bytes, ownsMemory }, call) => {
       const record = new InferenceRecord(options, V2_GRPC, call.startMs);
-      call.onOver((code) => record.end(code));
+      call.onOver((code, refusal) => record.end(code, refusal));
       record.admit();
       const message = readInferRequestMessage(bytes);
       record.model = message.modelName;
       const { answer, timing } = await options.path.infer(
         v2Target(message.modelName, message.modelVersion),
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
-        { signal: call.signal, onServable: (servable) => noteServable(record, call, servable) },
+        {
+          signal: call.signal,
+          priority: call.priority,
+          deadlineMs: call.deadlineMs,
+          onServable: (servable) => noteServable(record, call, servable),
+        },
       );
       if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(timing) });
       return answer;

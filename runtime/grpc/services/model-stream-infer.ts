@@ -103,6 +103,8 @@ class Stream {
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: true }),
         {
           signal: item.signal,
+          priority: this.#call.priority,
+          deadlineMs: Math.min(performance.now() + requestTimeoutMs, this.#call.deadlineMs),
           onServable: (servable) => {
             record.servable = servable;
           },
@@ -112,7 +114,7 @@ class Stream {
       return { frame: answer, error: undefined };
     } catch (thrown) {
       const error = ServingError.from(thrown);
-      record.end(error.code);
+      record.end(error.code, error.refusal);
       const frame = frameOf(ModelStreamInferResponse, { errorMessage: error.message, inferResponse: { id } });
       return { frame, error };
     }

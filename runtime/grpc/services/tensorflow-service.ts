@@ -72,7 +72,7 @@ export function modelService({ servables }: ServiceOptions): Readonly<Record<str
 
 async function predict(options: ServiceOptions, received: ReceivedMessage, call: CallContext): Promise<Buffer> {
   const record = new InferenceRecord(options, TENSORFLOW_GRPC, call.startMs);
-  call.onOver((code) => record.end(code));
+  call.onOver((code, refusal) => record.end(code, refusal));
   record.admit();
   const message = readPredictMessage(received.bytes);
   record.model = message.spec?.name ?? "";
@@ -80,6 +80,8 @@ async function predict(options: ServiceOptions, received: ReceivedMessage, call:
     preparePredict(message, { servable, received, call });
   const { answer, timing } = await options.path.infer(targetOf(message.spec), prepare, {
     signal: call.signal,
+    priority: call.priority,
+    deadlineMs: call.deadlineMs,
     onServable: (servable) => {
       record.servable = servable;
       call.addMetadata(provenanceHeaders(servable));

@@ -16,6 +16,7 @@ const EXTENSIONS = [
   "model_configuration",
   "model_repository",
   "parameters",
+  "schedule_policy",
   "sequence",
   "statistics",
 ] as const;

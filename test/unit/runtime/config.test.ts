@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EnvironmentError } from "../../../common/environment.ts";
-import { httpLimitsOf, readRuntimeProcessConfig } from "../../../runtime/config.ts";
+import { grpcLimitsOf, httpLimitsOf, readRuntimeProcessConfig } from "../../../runtime/config.ts";
 import { completeHttpLimits } from "../../../runtime/http/http-server-options.ts";
 
 describe("a replica's variables", () => {
@@ -34,6 +34,12 @@ describe("a replica's variables", () => {
     expect(httpLimitsOf(readRuntimeProcessConfig({ [variable]: "1234" }))[limit]).toBe(1_234);
     for (const wrong of ["0", "1e12", "1.5", "soon"])
       expect(() => readRuntimeProcessConfig({ [variable]: wrong })).toThrow(`${variable}: expected a whole number`);
+  });
+
+  test("bound the age of connections of both protocols, and what clients do not read", () => {
+    const config = readRuntimeProcessConfig({ LOCKSTEP_MAX_CONNECTION_AGE_MS: "0", LOCKSTEP_MAX_UNSENT_BYTES: "5000" });
+    expect(httpLimitsOf(config)).toMatchObject({ maxAgeMs: 0, maxUnsentBytes: 5_000 });
+    expect(grpcLimitsOf(config)).toMatchObject({ maxAgeMs: 0 });
   });
 
   test("bound the bodies in memory, but never below the greatest single one", () => {

@@ -7,6 +7,7 @@ import {
   COMMAND_PATH,
   LOAD_PATH,
   parseReplicaLoad,
+  REBALANCE_PATH,
   SIGNATURE_HEADER,
   signedText,
   STATE_PATH,
@@ -41,6 +42,7 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     report: () => REPORT,
     load: () => LOAD,
     carryOut: () => undefined,
+    rebalance: () => undefined,
     operatorKeys: undefined,
     ...options,
   });
@@ -138,6 +140,25 @@ describe("with the operator's key", () => {
 
     const signature = operator.signatureOf(signedText({ method: "GET", path: STATE_PATH, body: "" }));
     expect((await fetch(`${url}${STATE_PATH}`, { headers: { [SIGNATURE_HEADER]: signature } })).status).toBe(200);
+  });
+
+  test("asks for new connections as it is told to by the operator, and by nobody else", async () => {
+    const operator = keyPair();
+    const asked: number[] = [];
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      rebalance: (withinMs) => void asked.push(withinMs),
+    });
+    const ask = async (sent: string, signer = operator): Promise<number> => {
+      const signature = signer.signatureOf(signedText({ method: "POST", path: REBALANCE_PATH, body: sent }));
+      const headers = { [SIGNATURE_HEADER]: signature };
+      return (await fetch(`${url}${REBALANCE_PATH}`, { method: "POST", headers, body: sent })).status;
+    };
+    expect(await ask('{"withinMs":4000}')).toBe(204);
+    expect(await ask('{"withinMs":4000}', keyPair())).toBe(401);
+    for (const wrong of ['{"withinMs":-1}', '{"withinMs":60001}', "{}", "", "["]) expect(await ask(wrong)).toBe(400);
+    expect((await fetch(`${url}${REBALANCE_PATH}`, { method: "POST", body: '{"withinMs":0}' })).status).toBe(401);
+    expect(asked).toEqual([4_000]);
   });
 
   test("says why it did not obey, and what is no command", async () => {

@@ -15,6 +15,8 @@ type Step =
       readonly outputs: readonly string[];
       readonly isPoison: boolean;
       readonly priority: "interactive" | "batch";
+      /** Until its deadline. */
+      readonly leftMs: number;
     }
   /** Of all requests so far, by a fraction. */
   | { readonly kind: "abort"; readonly which: number }
@@ -35,6 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       outputs: fc.constantFrom(["twice", "sum", "name"], ["sum"], ["name", "twice"]),
       isPoison: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 0),
       priority: fc.constantFrom("interactive" as const, "interactive" as const, "batch" as const),
+      leftMs: fc.constantFrom(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 100, 3, 0.1),
     }),
   },
   {
@@ -97,7 +100,7 @@ test("no answer is lost, doubled, swapped or wrong, whatever happens; bounds and
       let nextId = 0;
 
       const arrive = (spec: Extract<Step, { kind: "arrive" }>): void => {
-        const request = requestOf(nextId, spec);
+        const request = requestOf(nextId, { ...spec, deadlineMs: clock.now() + spec.leftMs });
         const client = new AbortController();
         const outcomes: (InferenceResult | Error)[] = [];
         const kept = structuredClone(request);
@@ -154,10 +157,17 @@ function wrongWith({ spec, request, client, outcomes }: Asked, isDisposedEarly: 
     InvalidArgument: spec.isPoison,
     Cancelled: client.signal.aborted,
     Unavailable: isDisposedEarly,
-    ResourceExhausted: true,
+    ResourceExhausted: isRefusalOf(spec, outcome),
   };
   const code = outcome instanceof ServingError ? outcome.code : "none";
   return mayBe[code] === true ? [] : [`failed with ${code}`];
+}
+
+/** Whether a request may be refused as it was: for a deadline that it has, or to let one of higher priority wait. */
+function isRefusalOf({ leftMs, priority }: Asked["spec"], outcome: Error): boolean {
+  const refusal = outcome instanceof ServingError ? outcome.refusal : undefined;
+  if (refusal === "deadline") return Number.isFinite(leftMs);
+  return refusal === "queue" || (refusal === "priority" && priority === "batch");
 }
 
 /** Requests of a lane and a priority are handed over in order of arrival; those in pieces let others pass. */

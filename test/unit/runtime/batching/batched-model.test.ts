@@ -168,22 +168,54 @@ describe("an engine that is busy", () => {
 });
 
 describe("the queue", () => {
-  test("is bounded, for each priority by itself", async () => {
+  test("is bounded", async () => {
     const { engine, turn, ask } = setUp({ maxQueue: 2 });
     ask(0);
     await turn();
     const waiting = [ask(1), ask(2)];
-    expect(await ask(3).outcome).toMatchObject({
-      code: "ResourceExhausted",
-      message: "requests: expected at most 2 waiting, got more",
-    });
-    const batch = ask(4, { priority: "batch" });
+    for (const priority of ["interactive", "batch"] as const)
+      expect(await ask(3, { priority }).outcome).toMatchObject({
+        code: "ResourceExhausted",
+        message: "requests: expected at most 2 waiting, got more",
+        refusal: "queue",
+      });
     waiting[0]?.client.abort(new ServingError("Cancelled", "gone"));
     const late = ask(5);
     engine.inFlight[0]?.finish();
     await settle();
     engine.inFlight[0]?.finish();
-    for (const each of [late, batch]) await expectAnswered(each);
+    await expectAnswered(late);
+  });
+
+  test("that is full lets interactive requests push out the youngest of priority batch", async () => {
+    const { engine, turn, ask } = setUp({ maxQueue: 3 });
+    ask(0);
+    await turn();
+    const batch = [ask(1, { priority: "batch" }), ask(2, { priority: "batch", width: 3 })];
+    const interactive = [ask(3), ask(4)];
+    expect(await batch[1]?.outcome).toMatchObject({ code: "ResourceExhausted", refusal: "priority" });
+    interactive.push(ask(5));
+    expect(await batch[0]?.outcome).toMatchObject({ code: "ResourceExhausted", refusal: "priority" });
+    expect(await ask(6).outcome).toMatchObject({ refusal: "queue" });
+    engine.inFlight[0]?.finish();
+    await settle();
+    expect(engine.runs[1]?.request.inputs[1]?.data).toEqual(["t3", "t4", "t5"]);
+    engine.inFlight[0]?.finish();
+    for (const each of interactive) await expectAnswered(each);
+  });
+
+  test("that is full lets a request go that has been run in part", async () => {
+    const { engine, turn, ask } = setUp({ maxQueue: 1 });
+    const large = ask(0, { priority: "batch", rows: 6 });
+    await turn();
+    expect(rowsOf(engine)).toEqual([4]);
+    const interactive = ask(10);
+    expect(await large.outcome).toMatchObject({ refusal: "priority" });
+    engine.inFlight[0]?.finish();
+    await settle();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(interactive);
+    expect(rowsOf(engine)).toEqual([4, 1]);
   });
 
   test("says that it has no room before there is a request, and why", async () => {
@@ -194,7 +226,7 @@ describe("the queue", () => {
     model.checkRoom?.();
     ask(2);
     expect(() => model.checkRoom?.()).toThrow("requests: expected at most 2 waiting, got more");
-    model.checkRoom?.("batch");
+    expect(() => model.checkRoom?.({ priority: "batch" })).toThrow("expected at most 2 waiting");
     engine.inFlight[0]?.finish();
     await settle();
     model.checkRoom?.();
@@ -231,6 +263,107 @@ describe("the queue", () => {
     engine.inFlight[0]?.finish();
     await settle();
     expect(engine.runs[1]?.request.inputs[1]?.data).toEqual(["t3", "t4", "t5", "t1"]);
+  });
+});
+
+describe("a deadline", () => {
+  /** A run of 4 rows takes 4 ms, and 0.05 ms beside. */
+  const ROW_MS = 4.05 / 4;
+
+  test("that cannot be met for those who wait is refused at once, with the time to try again", async () => {
+    const { model, clock, turn, ask } = setUp();
+    ask(0, { rows: 4 });
+    await turn();
+    ask(10, { rows: 4 });
+    // What runs and what waits takes 8 rows, its own 2.
+    const answeredMs = 10 * ROW_MS;
+    const enough = ask(20, { rows: 2, deadlineMs: clock.now() + answeredMs + 0.01 });
+    // The one before is ahead of it, too.
+    const late = await ask(30, { rows: 2, deadlineMs: clock.now() + answeredMs + 0.01 }).outcome;
+    expect(late).toMatchObject({ code: "ResourceExhausted", refusal: "deadline" });
+    expect((late as ServingError).message).toMatch(
+      /^answer: expected within 10 ms, would take some 3 ms more: too many requests wait$/,
+    );
+    expect((late as ServingError).retryAfterMs).toBeCloseTo(2 * ROW_MS, 1);
+    expect(() => model.checkRoom?.({ deadlineMs: clock.now() + 1 })).toThrow("too many requests wait");
+    model.checkRoom?.({ deadlineMs: clock.now() + 100 });
+    // A run under way comes to its end.
+    await clock.advance(4);
+    const later = ask(40, { rows: 2, deadlineMs: clock.now() + 12 * ROW_MS - 4 + 0.1 });
+    await settle();
+    for (const each of [enough, later]) each.client.abort(new Error("gone"));
+    expect([await enough.outcome, await later.outcome]).toMatchObject([{ message: "gone" }, { message: "gone" }]);
+  });
+
+  test("is no reason to refuse what need not wait", async () => {
+    const { engine, clock, turn, ask } = setUp();
+    const asked = ask(0, { rows: 4, deadlineMs: clock.now() + 0.1 });
+    await turn();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(asked);
+  });
+
+  test("is not judged by costs that nobody knows", async () => {
+    const { engine, clock, turn, ask } = setUp({ batching: { maxRows: 8, key: "2,", costs: [] } });
+    ask(0);
+    await turn();
+    for (let id = 1; id < 40; id++) ask(id);
+    const asked = ask(50, { deadlineMs: clock.now() + 0.001 });
+    for (let round = 0; round < 20; round++) {
+      engine.inFlight[0]?.finish();
+      await settle();
+    }
+    await expectAnswered(asked);
+  });
+
+  test("heeds what runs cost of a model whose requests are run alone", async () => {
+    const { engine, clock, turn, ask } = setUp({ batching: undefined });
+    engine.computeMs = () => 10;
+    const finish = async (): Promise<void> => {
+      engine.inFlight[0]?.finish();
+      await settle();
+    };
+    for (let id = 0; id < 8; id++) {
+      ask(id);
+      await turn();
+      await finish();
+    }
+    ask(10);
+    await turn();
+    ask(11);
+    expect(await ask(12, { deadlineMs: clock.now() + 29 }).outcome).toMatchObject({ refusal: "deadline" });
+    const asked = ask(13, { deadlineMs: clock.now() + 31 });
+    for (let round = 0; round < 3; round++) await finish();
+    await expectAnswered(asked);
+  });
+
+  test("is met before requests of priority batch, which wait for all others", async () => {
+    const { clock, turn, ask } = setUp();
+    ask(0, { rows: 4 });
+    await turn();
+    for (const id of [10, 20, 30]) ask(id, { rows: 4, priority: "batch" });
+    const deadlineMs = clock.now() + 8 * ROW_MS + 0.01;
+    expect(await ask(40, { rows: 4, priority: "batch", deadlineMs }).outcome).toMatchObject({ refusal: "deadline" });
+    const interactive = ask(50, { rows: 4, deadlineMs });
+    await settle();
+    interactive.client.abort(new Error("gone"));
+    expect(await interactive.outcome).toMatchObject({ message: "gone" });
+  });
+
+  test("that has passed takes a request out of the queue, which is never run", async () => {
+    const { engine, turn, ask } = setUp();
+    ask(0);
+    await turn();
+    const expired = ask(1);
+    const kept = ask(2);
+    const late = new ServingError("DeadlineExceeded", "late");
+    expired.client.abort(late);
+    engine.inFlight[0]?.finish();
+    await settle();
+    engine.inFlight[0]?.finish();
+    await expectAnswered(kept);
+    expect(await expired.outcome).toBe(late);
+    expect(engine.runs.flatMap(({ request }) => request.inputs[1]?.data as string[])).toEqual(["t0", "t2"]);
   });
 });
 

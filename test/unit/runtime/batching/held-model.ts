@@ -86,7 +86,7 @@ export class HeldModel implements LoadedModel {
 /** A request of rows `firstId`, `firstId` + 1, ... */
 export function requestOf(
   firstId: number,
-  { rows = 1, width = 2, outputs = ["twice", "sum", "name"], isPoison = false, priority }: RequestSpec = {},
+  { rows = 1, width = 2, outputs = ["twice", "sum", "name"], isPoison = false, priority, deadlineMs }: RequestSpec = {},
 ): InferenceRequest {
   const x = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++) x.fill(firstId + row, row * width, (row + 1) * width);
@@ -98,6 +98,7 @@ export function requestOf(
     ],
     outputs,
     ...(priority !== undefined && { priority }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
   };
 }
 
@@ -107,6 +108,7 @@ export interface RequestSpec {
   readonly outputs?: readonly string[];
   readonly isPoison?: boolean;
   readonly priority?: "interactive" | "batch";
+  readonly deadlineMs?: number;
 }
 
 /** What the model answers to a request, or to many that were joined. */

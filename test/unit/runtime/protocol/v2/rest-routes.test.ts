@@ -113,6 +113,7 @@ test("the server's metadata names the extensions that clients look for", async (
       "model_configuration",
       "model_repository",
       "parameters",
+      "schedule_policy",
       "sequence",
       "statistics",
     ],
