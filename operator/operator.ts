@@ -1,6 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../common/logger.ts";
 import type { OperatorConfig } from "./config.ts";
+import { Activator } from "./activator/activator.ts";
+import { tcpNetwork, tryConnect, type ActivatorNetwork } from "./activator/network.ts";
+import { createOperatorEndpoints } from "./activator/operator-endpoints.ts";
+import { wake } from "./activator/waker.ts";
 import { LeaderElector, leaderElectionTiming } from "./controller/leader-election.ts";
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
@@ -10,10 +14,12 @@ import { operatorPrivateKey } from "./kube/operator-key.ts";
 import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
+import type { LoadSource } from "./load/load-source.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { RolloutDriver } from "./reconcile/rollout-driver.ts";
+import { Sleeper } from "./reconcile/sleeper.ts";
 import { CommandSigner, newPrivateKeyPem } from "./replicas/command-signer.ts";
 import { ReplicaWatcher } from "./replicas/replica-watcher.ts";
 import type { Replicas } from "./replicas/replicas.ts";
@@ -21,6 +27,9 @@ import { startOperatorServer } from "./server.ts";
 
 /** Name of the Lease, in the operator's own namespace. */
 export const LEASE_NAME = "lockstep-operator";
+
+/** How long, in ms, an operator that stops lets requests end that it has passed on. */
+const ACTIVATOR_FINISH_MS = 10_000;
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -32,6 +41,10 @@ export interface OperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   /** Who asks the replicas. Default: HTTP to their admin port. */
   readonly replicas?: Replicas;
+  /** Who knows the replicas' load. Default: nobody, and nothing is scaled to zero. */
+  readonly loads?: LoadSource;
+  /** The activator's way to clients and replicas. Default: TCP. */
+  readonly network?: ActivatorNetwork;
 }
 
 /** An operator that runs. */
@@ -53,11 +66,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const client = options.wrapClient?.(direct) ?? direct;
   const queue = new WorkQueue();
   let replicas: Replicas | undefined = options.replicas;
+  let activator: Activator | undefined;
+  const network = options.network ?? tcpNetwork;
   const world = createInformedWorld({
     client,
     namespaces: config.LOCKSTEP_WATCH_NAMESPACES,
     logger,
-    changed: (key) => queue.add(key),
+    changed: (key) => {
+      queue.add(key);
+      activator?.changed(key);
+    },
     podGone: (uid) => replicas?.forget(uid),
   });
 
@@ -72,12 +90,38 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .inferenceServices()
         .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
     watches: () => world.watches(),
+    activator: () => activator?.counts() ?? { held: 0, open: 0 },
+  });
+  // Whoever leads: it holds connections on what the slices say.
+  const unguarded = createApiCluster({ client, identity: config.POD_NAME || "lockstep-operator" });
+  const standIn = (activator = new Activator({
+    world,
+    network,
+    wake: (isvc, signal) => wake(unguarded, isvc, signal),
+    limits: {
+      deadlineMs: config.LOCKSTEP_ACTIVATOR_DEADLINE_MS,
+      maxHeld: config.LOCKSTEP_ACTIVATOR_MAX_HELD,
+      maxConnections: config.LOCKSTEP_ACTIVATOR_MAX_CONNECTIONS,
+    },
+    observer: metrics.activatorObserver,
+    logger,
+  }));
+  const endpoints = createOperatorEndpoints({
+    client,
+    service: config.LOCKSTEP_OPERATOR_SERVICE,
+    namespace: config.POD_NAMESPACE,
+    own: config.POD_IP,
+    logger,
+    changed: () => {
+      for (const slice of world.activatorSlices()) queue.add(keyOfService(slice));
+    },
   });
   const server = await startOperatorServer({
     port: config.LOCKSTEP_HTTP_PORT,
     notReady: () => {
       const stale = world.staleKinds();
-      return stale.length === 0 ? undefined : `the view of these kinds is not up to date: ${stale.join(", ")}`;
+      if (stale.length > 0) return `the view of these kinds is not up to date: ${stale.join(", ")}`;
+      return standIn.isComplete() ? undefined : "not all ports on which requests are held are open yet";
     },
     renderMetrics: () => metrics.render(),
   });
@@ -106,11 +150,29 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       identity,
       fenceTtlMs: config.LOCKSTEP_FENCE_TTL_MS,
     });
+    const sleeper = new Sleeper({
+      world,
+      cluster,
+      activator: standIn,
+      loads: options.loads ?? { loadOf: () => [] },
+      endpoints,
+      probe: async (address, port) => {
+        const socket = await tryConnect(network, address, port);
+        socket?.destroy();
+        return socket !== undefined;
+      },
+      address: config.POD_IP,
+      ports: config.LOCKSTEP_ACTIVATOR_PORTS,
+      identity,
+      // As load samples are stamped: it goes evenly, whatever the wall clock does.
+      nowMs: () => performance.timeOrigin + performance.now(),
+    });
     const reconciler = new Reconciler({
       world,
       cluster,
       replicas: door,
       rollouts,
+      sleeper,
       operator: {
         publicKeyPem: signer.publicKeyPem,
         namespace: config.LOCKSTEP_NETWORK_POLICY && config.POD_NAMESPACE !== "" ? config.POD_NAMESPACE : undefined,
@@ -139,6 +201,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   }
 
   world.start();
+  endpoints.start();
   const election = new AbortController();
   let term: Promise<unknown> = Promise.resolve();
   if (config.LOCKSTEP_LEADER_ELECTION) {
@@ -163,7 +226,10 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     // Only now: whoever leads next must not meet writes of ours.
     election.abort();
     await term;
-    await world.stop();
+    // Another operator leads and takes this one out of the slices; until proxies know, connections still come.
+    const listenMs = world.activatorSlices().length === 0 ? 0 : config.LOCKSTEP_ACTIVATOR_DRAIN_MS;
+    await standIn.close({ listenMs, finishMs: ACTIVATOR_FINISH_MS });
+    await Promise.all([world.stop(), endpoints.stop()]);
     await Promise.all([server.close(), replicas?.close(), client.close()]);
   }
 

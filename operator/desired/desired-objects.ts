@@ -17,6 +17,8 @@ export interface DesiredObjects {
   readonly objects: readonly OwnedObject[];
   /** With how many replicas to start where an autoscaler chooses later. */
   readonly minReplicas: number;
+  /** Whether a Deployment without replicas is to stay so until a request comes. */
+  readonly scalesToZero: boolean;
   /** The revision label of pods that run the current spec. */
   readonly revision: string;
 }
@@ -40,9 +42,11 @@ export function desiredObjects(
   const replicas = deployment(isvc, config.metadata.name, settings);
   const policy = namespace === undefined ? undefined : networkPolicy(isvc, namespace);
   const optional = [policy, autoscaler(isvc), disruptionBudget(isvc)].filter((object) => object !== undefined);
+  const { min, scalesToZero } = replicaRange(isvc.spec);
   return {
     objects: [config, operatorKeyMap(isvc, publicKeyPem), replicas, service(isvc), ...optional],
-    minReplicas: replicaRange(isvc.spec).min,
+    minReplicas: min,
+    scalesToZero,
     revision: replicas.spec.template.metadata?.labels?.[REVISION_LABEL] ?? "",
   };
 }
