@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../common/logger.ts";
 import type { OperatorConfig } from "./config.ts";
 import { Activator } from "./activator/activator.ts";
-import { tcpNetwork, tryConnect, type ActivatorNetwork } from "./activator/network.ts";
+import { createTcpNetwork, tryConnect, type ActivatorNetwork } from "./activator/network.ts";
 import { createOperatorEndpoints } from "./activator/operator-endpoints.ts";
 import { wake } from "./activator/waker.ts";
 import { LeaderElector, leaderElectionTiming } from "./controller/leader-election.ts";
@@ -67,7 +67,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const queue = new WorkQueue();
   let replicas: Replicas | undefined = options.replicas;
   let activator: Activator | undefined;
-  const network = options.network ?? tcpNetwork;
+  const network = options.network ?? createTcpNetwork();
   const world = createInformedWorld({
     client,
     namespaces: config.LOCKSTEP_WATCH_NAMESPACES,

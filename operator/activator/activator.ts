@@ -133,8 +133,7 @@ export class Activator {
     const isvc = this.#options.world.inferenceService(key);
     const ports = isvc === undefined ? undefined : this.#portsFor(isvc);
     if (ports === undefined) this.#listeners.linger(key);
-    else if (!this.#listeners.isOpen(key, ports)) this.#follow(key, ports);
-    else void this.#listeners.open(key, ports);
+    else void this.#openOrTryAgain(key, ports);
     const entry = this.#entries.get(key);
     if (entry !== undefined) this.#serve(entry);
   }
@@ -159,10 +158,9 @@ export class Activator {
 
   #drained: (() => void) | undefined;
 
-  #follow(key: string, ports: ActivatorPorts): void {
-    void this.#listeners.open(key, ports).then((isOpen) => {
-      if (!isOpen) this.#clock.schedule(LISTEN_AGAIN_MS, () => this.changed(key));
-    });
+  async #openOrTryAgain(key: string, ports: ActivatorPorts): Promise<void> {
+    if (await this.#listeners.open(key, ports)) return;
+    this.#clock.schedule(LISTEN_AGAIN_MS, () => this.changed(key));
   }
 
   #portsFor({ metadata }: InferenceService): ActivatorPorts | undefined {
@@ -241,7 +239,7 @@ export class Activator {
     if (entry.waiting.size === 0 || this.#stop.signal.aborted) return;
     const isvc = this.#options.world.inferenceService(entry.key);
     if (isvc === undefined || isvc.spec.stop || isvc.metadata.deletionTimestamp !== undefined) {
-      for (const waiting of [...entry.waiting]) this.#refuse(entry, waiting, "stopped");
+      for (const waiting of entry.waiting) this.#refuse(entry, waiting, "stopped");
       return;
     }
     if (this.#targets(entry.key, isvc).length === 0) {
@@ -250,7 +248,7 @@ export class Activator {
     }
     entry.wakeAgain?.();
     entry.wakeAgain = undefined;
-    for (const waiting of [...entry.waiting]) if (!waiting.isConnecting) void this.#pass(entry, waiting, isvc);
+    for (const waiting of entry.waiting) if (!waiting.isConnecting) void this.#pass(entry, waiting, isvc);
   }
 
   /** Addresses of replicas that are ready and stay. */
@@ -258,7 +256,7 @@ export class Activator {
     const { world } = this.#options;
     const deployment = world.ownedBy(isvc.metadata.uid ?? "").find(({ kind }) => kind === "Deployment");
     // Replicas that are still there are about to go.
-    if ((deployment as DeploymentObject | undefined)?.spec?.replicas === 0) return [];
+    if (replicasOf(deployment) === 0) return [];
     return world
       .podsOf(key)
       .filter((pod) => pod.metadata.deletionTimestamp === undefined && isReady(pod))
@@ -295,31 +293,35 @@ export class Activator {
   #wake(entry: Entry, isvc: InferenceService): void {
     if (entry.isWaking || entry.wakeAgain !== undefined) return;
     if (![...entry.waiting].some(({ connection }) => connection.hasAsked)) return;
-    const { wake, observer, logger } = this.#options;
     entry.isWaking = true;
-    wake(isvc, this.#stop.signal)
-      .then(
-        (isWoken) => {
-          if (!isWoken) return;
-          observer.woken();
-          logger.info({ inferenceService: entry.key }, "woken by a request");
-        },
-        (error: unknown) => {
-          if (!this.#stop.signal.aborted)
-            logger.warn({ inferenceService: entry.key, err: error }, "could not be woken, will be tried again");
-        },
-      )
-      .finally(() => {
-        entry.isWaking = false;
-        if (entry.waiting.size === 0) {
-          this.#dismiss(entry);
-          return;
-        }
-        entry.wakeAgain = this.#clock.schedule(WAKE_AGAIN_MS, () => {
-          entry.wakeAgain = undefined;
-          this.#serve(entry);
-        });
-      })
-      .catch(() => {});
+    void this.#tryToWake(entry, isvc);
   }
+
+  async #tryToWake(entry: Entry, isvc: InferenceService): Promise<void> {
+    const { wake, observer, logger } = this.#options;
+    const { signal } = this.#stop;
+    try {
+      if (await wake(isvc, signal)) {
+        observer.woken();
+        logger.info({ inferenceService: entry.key }, "woken by a request");
+      }
+    } catch (error) {
+      if (!signal.aborted)
+        logger.warn({ inferenceService: entry.key, err: error }, "could not be woken, will be tried again");
+    }
+    entry.isWaking = false;
+    if (entry.waiting.size === 0) {
+      this.#dismiss(entry);
+      return;
+    }
+    if (signal.aborted) return;
+    entry.wakeAgain = this.#clock.schedule(WAKE_AGAIN_MS, () => {
+      entry.wakeAgain = undefined;
+      this.#serve(entry);
+    });
+  }
+}
+
+function replicasOf(deployment: DeploymentObject | undefined): number | undefined {
+  return deployment?.spec?.replicas;
 }

@@ -21,7 +21,8 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** Dead peers are found by this, in ms. */
 const KEEP_ALIVE_MS = 30_000;
 
-export const tcpNetwork: ActivatorNetwork = {
+/** TCP on a host's addresses; on all of this machine's where none is named. */
+export const createTcpNetwork = (host?: string): ActivatorNetwork => ({
   listen: (port, accept) =>
     new Promise((resolve, reject) => {
       const server = createServer(
@@ -35,7 +36,7 @@ export const tcpNetwork: ActivatorNetwork = {
         accept,
       );
       server.once("error", reject);
-      server.listen({ port, backlog: 1024 }, () => {
+      server.listen({ port, backlog: 1024, ...(host !== undefined && { host }) }, () => {
         server.off("error", reject);
         // A connection that could not be accepted is its client's trouble.
         server.on("error", () => {});
@@ -51,7 +52,7 @@ export const tcpNetwork: ActivatorNetwork = {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     }),
-};
+});
 
 /** Connects, or says why not: undefined. Never throws; a connection that takes too long is none. */
 export function tryConnect(network: ActivatorNetwork, address: string, port: number): Promise<Socket | undefined> {

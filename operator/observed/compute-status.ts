@@ -214,7 +214,8 @@ function judge(judgement: Judgement): Finding[] {
   ];
 }
 
-function judgeReady({ observation, counts, failures }: Judgement): Finding {
+function judgeReady(judgement: Judgement): Finding {
+  const { observation, counts, failures } = judgement;
   const { isvc, violations, replicas, revision, deployment, rollout } = observation;
   const no = (reason: Reason, message: string): Finding => ({ type: "Ready", status: "False", reason, message });
   const worst = failures[0];
@@ -222,12 +223,8 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
   if (isvc.spec.stop) return no("Stopped", "spec.stop is true: set it to false to serve");
   const before = isvc.status?.conditions?.find(({ type }) => type === "Ready");
   const wasReady = before?.status === "True" && before.observedGeneration === isvc.metadata.generation;
-  if (counts.isAsleep)
-    return { type: "Ready", status: "True", reason: "ScaledToZero", message: "asleep; the next request wakes it" };
-  const wasHeld = before?.reason === "ScaledToZero" || before?.reason === "WakingUp";
-  // A first replica that fails is no longer on its way.
-  if (wasReady && wasHeld && counts.ready === 0 && worst === undefined && replicaRange(isvc.spec).scalesToZero)
-    return { type: "Ready", status: "True", reason: "WakingUp", message: progress(counts) };
+  const held = judgeHeld(judgement, wasReady ? before.reason : undefined);
+  if (held !== undefined) return held;
   // Once the spec is served, it stays so as long as a replica answers, whether more are made or some fail (Degraded).
   const isServed = wasReady
     ? counts.isUniform && counts.ready > 0
@@ -241,6 +238,17 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
     .map(({ state }) => state?.phase);
   const reason = slowest(phases) ?? (isSettledOn(rollout) ? "RollingOut" : "SwitchingVersion");
   return no(reason, onTheWay(reason, observation, counts));
+}
+
+/** What is said where requests are held until a replica is ready; undefined where they are not. */
+function judgeHeld({ observation, counts, failures }: Judgement, before: string | undefined): Finding | undefined {
+  const yes = { type: "Ready", status: "True" } as const;
+  if (counts.isAsleep) return { ...yes, reason: "ScaledToZero", message: "asleep; the next request wakes it" };
+  const wasHeld = before === "ScaledToZero" || before === "WakingUp";
+  // A first replica that fails is no longer on its way.
+  if (!wasHeld || counts.ready > 0 || failures.length > 0) return undefined;
+  if (!replicaRange(observation.isvc.spec).scalesToZero) return undefined;
+  return { ...yes, reason: "WakingUp", message: progress(counts) };
 }
 
 /** How far the replicas are. */

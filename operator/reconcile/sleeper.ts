@@ -84,8 +84,7 @@ export class Sleeper {
 
   /** Takes the next step; says when to look again if nothing is heard. Throws what the API server's troubles throw. */
   async advance(context: SleeperContext): Promise<{ readonly requeueAfterMs?: number }> {
-    const { key, isvc, pods, deployment, logger, signal } = context;
-    const { address, identity } = this.#options;
+    const { key, isvc, pods, deployment } = context;
     const slice = context.owned.find(isSlice);
     const range = replicaRange(isvc.spec);
     if (!range.scalesToZero && slice === undefined) {
@@ -94,22 +93,36 @@ export class Sleeper {
     }
     const memory = this.#memories.get(key) ?? { idle: undefined, granted: undefined, unanswered: 0 };
     this.#memories.set(key, memory);
-    if (range.scalesToZero && address === "") return await this.#keepAwake(context);
+    if (range.scalesToZero && this.#options.address === "") return await this.#keepAwake(context);
     const lookAgainAtMs = this.#look(memory, context);
-    const ports = slice === undefined ? undefined : portsOf(slice);
     const snapshot: SleepSnapshot = {
       mode: isvc.spec.stop ? "stopped" : range.scalesToZero ? "scalesToZero" : "never",
       replicas: deployment?.spec?.replicas,
       ready: pods.filter((pod) => isAlive(pod) && isReady(pod)).length,
       isIdle: lookAgainAtMs === "sleep",
-      slice:
-        slice === undefined || slice.metadata.deletionTimestamp !== undefined
-          ? undefined
-          : {
-              isReady: ports !== undefined && this.#options.activator.isListening(key, ports) && names(slice, address),
-              isMine: slice.metadata.annotations?.[HOLDER_ANNOTATION] === identity,
-            },
+      slice: this.#viewOf(slice, key),
     };
+    return await this.#take(slice, snapshot, memory, context, lookAgainAtMs);
+  }
+
+  #viewOf(slice: SliceObject | undefined, key: string): SleepSnapshot["slice"] {
+    const { activator, address, identity } = this.#options;
+    if (slice === undefined || slice.metadata.deletionTimestamp !== undefined) return undefined;
+    const ports = portsOf(slice);
+    return {
+      isReady: ports !== undefined && activator.isListening(key, ports) && names(slice, address),
+      isMine: slice.metadata.annotations?.[HOLDER_ANNOTATION] === identity,
+    };
+  }
+
+  async #take(
+    slice: SliceObject | undefined,
+    snapshot: SleepSnapshot,
+    memory: Memory,
+    context: SleeperContext,
+    lookAgainAtMs: number | "sleep" | undefined,
+  ): Promise<{ readonly requeueAfterMs?: number }> {
+    const { isvc, logger, signal } = context;
     const step = nextSleepStep(snapshot);
     const lookAgain =
       typeof lookAgainAtMs === "number" ? { requeueAfterMs: lookAgainAtMs - this.#options.nowMs() } : {};
@@ -263,7 +276,7 @@ export class Sleeper {
   /** Nothing could wake it: it must not be asleep. */
   async #keepAwake({ deployment, signal }: SleeperContext): Promise<{ readonly requeueAfterMs?: number }> {
     if (deployment?.spec?.replicas !== 0) return {};
-    const { kind } = await this.#options.cluster.scale(deployment as KubeObject & DeploymentObject, 1, signal);
+    const { kind } = await this.#options.cluster.scale(deployment, 1, signal);
     return kind === "conflict" ? { requeueAfterMs: RECHECK_MS } : {};
   }
 

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Agent, createServer, request, type IncomingMessage, type Server as HttpServer } from "node:http";
+import { createServer, request, type Agent, type IncomingMessage, type Server as HttpServer } from "node:http";
 import { connect, type AddressInfo, type Socket } from "node:net";
 import { Client, credentials, Server as GrpcServer, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
@@ -7,15 +7,16 @@ import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { createLogger } from "../../common/logger.ts";
 import { HTTP_PORT } from "../../common/ports.ts";
 import { Activator, type ActivatorLimits } from "../../operator/activator/activator.ts";
-import { tcpNetwork } from "../../operator/activator/network.ts";
+import { createTcpNetwork } from "../../operator/activator/network.ts";
 import type { Refusal } from "../../operator/activator/refusal.ts";
 import { activatorSlice } from "../../operator/desired/activator-slice.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
-import type { PodObject } from "../../operator/observed/observation.ts";
+import type { DeploymentObject, PodObject } from "../../operator/observed/observation.ts";
 import type { ActivatorPorts } from "../../operator/sleep/port-allocation.ts";
 import { freePorts } from "../programs/free-ports.ts";
 
 export const KEY = "blue/digits";
+const tcpNetwork = createTcpNetwork();
 const ECHO = "/test.Echo/Echo";
 
 /** An activator on real ports, for one InferenceService in a world that the test sets. */
@@ -61,11 +62,11 @@ export async function startActivator(
   let wakes = 0;
   let passedOn = 0;
   const refusals: Refusal[] = [];
-  const deployment = (): KubeObject => ({
+  const deployment = (): KubeObject & DeploymentObject => ({
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name: "digits-predictor" },
-    ...{ spec: { replicas: replicas.length } },
+    spec: { replicas: replicas.length },
   });
   const slice = (): KubeObject => activatorSlice(ISVC, ports, [{ address: "192.0.2.1", isListening: true }], "me");
   const activator = new Activator({
@@ -75,7 +76,7 @@ export async function startActivator(
       podsOf: () => replicas.map((_, index) => podOf(index)),
     },
     network: {
-      listen: tcpNetwork.listen,
+      listen: (port, accept) => tcpNetwork.listen(port, accept),
       // The last part of a pod's address says which of the replicas it is.
       connect: (address, port) => {
         const replica = replicas[Number(address.split(".")[3])];

@@ -112,11 +112,11 @@ describe("what does not come out well", () => {
   test("after the deadline HTTP is answered 503, and gRPC is unavailable", async () => {
     const under = await startActivator({ deadlineMs: 300 });
     const call = grpcClient(under.ports.grpc)("hello");
-    const failure = expect(call).rejects.toMatchObject({ code: grpcStatus.UNAVAILABLE });
+    const failure = call.catch((error: unknown) => error);
     const answer = await post(under.ports.http, "hello");
     expect(answer).toMatchObject({ status: 503, headers: { "retry-after": "5", connection: "close" } });
     expect(JSON.parse(answer.body)).toEqual({ error: "the model was scaled to zero and did not wake up in time" });
-    await failure;
+    expect(await failure).toMatchObject({ code: grpcStatus.UNAVAILABLE });
     expect(under.refusals).toContain("deadline");
   });
 
@@ -179,6 +179,8 @@ describe("what does not come out well", () => {
     await until(() => under.passedOn() === 1, "a connection that was passed on");
     socket.resetAndDestroy();
     await ended.promise;
+    await until(() => under.activator.counts().open === 0, "no connection left");
+    expect(under.refusals).toEqual([]);
   });
 
   test("what is stopped is answered 503 at once", async () => {

@@ -6,6 +6,8 @@ import { createApiCluster } from "../../operator/kube/api-cluster.ts";
 import { operatorPrivateKey } from "../../operator/kube/operator-key.ts";
 import { newPrivateKeyPem } from "../../operator/replicas/command-signer.ts";
 import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
+import type { ActivatorNetwork } from "../../operator/activator/network.ts";
+import type { LoadSource } from "../../operator/load/load-source.ts";
 import { ApiError } from "../../operator/kube/cluster.ts";
 import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
@@ -48,6 +50,8 @@ export interface Sandbox {
 export interface SandboxOperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   readonly replicas?: Replicas;
+  readonly loads?: LoadSource;
+  readonly network?: ActivatorNetwork;
   readonly onLost?: () => void;
   /** Gets the lines of the operator's log, from level info on. */
   readonly log?: string[];
