@@ -63,18 +63,21 @@ function addressesAre(...expected: string[]): Promise<boolean> {
   );
 }
 
-/** Writes that matter for whether somebody answers, in order. */
+/** A write that matters for whether somebody answers. */
+function describeWrite({ method, path, body }: KubeRequest): string | undefined {
+  if (method === "GET") return undefined;
+  if (path.includes("/endpointslices")) return method === "DELETE" ? "slice deleted" : "slice written";
+  if (!path.endsWith("/scale")) return undefined;
+  return `scaled to ${(body as { spec: { replicas: number } }).spec.replicas}`;
+}
+
+/** Those writes, in order. */
 function recorded(writes: string[]): (client: KubeClient) => KubeClient {
-  const describeWrite = ({ method, path, body }: KubeRequest): string | undefined => {
-    if (path.includes("/endpointslices")) return method === "DELETE" ? "slice deleted" : "slice written";
-    if (!path.endsWith("/scale")) return undefined;
-    return `scaled to ${(body as { spec: { replicas: number } }).spec.replicas}`;
-  };
   return (client) => ({
     ...client,
     send: async (sent) => {
       const answer = await client.send(sent);
-      const what = sent.method === "GET" ? undefined : describeWrite(sent);
+      const what = describeWrite(sent);
       if (what !== undefined && writes.at(-1) !== what) writes.push(what);
       return answer;
     },
@@ -181,6 +184,52 @@ describe("an InferenceService that nobody asks", () => {
       WITHIN,
     );
     expect((await service.deployment()).spec.replicas).toBe(1);
+  });
+});
+
+describe("an operator that is killed", () => {
+  test.each(
+    ["slice written", "scaled to 0", "scaled to 1", "slice deleted"].flatMap((write) =>
+      (["before", "after"] as const).map((when) => [when, write] as const),
+    ),
+  )("%s: %s: the next one goes on", { timeout: 120_000 }, async (when, write) => {
+    const died = Promise.withResolvers<void>();
+    let isArmed = false;
+    let isDead = false;
+    const die = (): never => {
+      isDead = true;
+      died.resolve();
+      throw new Error("killed");
+    };
+    const wrapClient = (client: KubeClient): KubeClient => ({
+      ...client,
+      send: async (sent) => {
+        if (isDead) throw new Error("killed");
+        const isTheOne = isArmed && describeWrite(sent) === write;
+        if (isTheOne && when === "before") return die();
+        const answer = await client.send(sent);
+        return isTheOne ? die() : answer;
+      },
+    });
+    const victim = await operator(FIRST, { wrapClient });
+    await sandbox.create(RESOURCES.inferenceServices, manifest("digits", SLEEPER));
+    await waitReady(sandbox, "digits", "True Serving");
+    await addressesAre("192.0.2.101");
+    isArmed = true;
+    // What is at this operator when it dies is lost with it.
+    const isAboutWaking = write === "scaled to 1" || write === "slice deleted";
+    if (isAboutWaking) {
+      await waitReady(sandbox, "digits", "True ScaledToZero", 60_000);
+      void service.ask();
+    }
+    await died.promise;
+    await victim.stop();
+
+    await operator(FIRST);
+    await waitReady(sandbox, "digits", "True ScaledToZero", 60_000);
+    await addressesAre(FIRST);
+    expect(await service.ask()).toBe(200);
+    await addressesAre("192.0.2.101");
   });
 });
 
