@@ -102,8 +102,6 @@ function ruleProblemsOf({ metadata, spec: { predictor } }: InferenceService): st
     );
   if ((predictor.model === undefined) === (predictor.onnx === undefined))
     problems.push("spec.predictor: set exactly one of predictor.model and its shorthand predictor.onnx");
-  if (predictor.minReplicas < 1)
-    problems.push("spec.predictor.minReplicas must be at least 1; to run no replica set spec.stop: true");
   if (predictor.maxReplicas !== undefined && predictor.maxReplicas < predictor.minReplicas)
     problems.push("spec.predictor.maxReplicas must not be below minReplicas (default 1)");
   return problems;

@@ -59,6 +59,25 @@ export function integer(fallback: number, doc: string, limits: { min: number; ma
   };
 }
 
+/** A range of ports, such as `20000-29999`. */
+export function portRange(fallback: string, doc: string): Variable<PortRange> {
+  return {
+    doc,
+    fallback,
+    parse: (value) => {
+      const [first = 0, last = 0] = (/^(\d{1,5})-(\d{1,5})$/.exec(value.trim()) ?? []).slice(1).map(Number);
+      if (first >= 1024 && first < last && last <= 65_535) return { first, last };
+      throw new Error("expected two ports from 1024 to 65535, the lower one first, such as 20000-29999");
+    },
+  };
+}
+
+/** Ports from `first` to `last`, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** `true` or `false`. */
 export function flag(fallback: boolean, doc: string): Variable<boolean> {
   return {

@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 31;
+export const VALIDATION_RULE_COUNT = 30;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -75,11 +75,15 @@ export interface Predictor {
    * tensorflow-serving, sagemaker, mlflow. Default: all of them.
    */
   readonly protocols?: readonly ("v2" | "predict" | "kserve-v1" | "tensorflow-serving" | "sagemaker" | "mlflow")[];
-  /** The least number of replicas; `kubectl scale` sets it. Without maxReplicas it is the number of replicas. */
+  /**
+   * The least number of replicas; `kubectl scale` sets it. Without maxReplicas it is the number of replicas. 0: all
+   * replicas go when no request came for scaling.idleTimeout, and the next request wakes one; to run none at all set
+   * spec.stop: true.
+   */
   readonly minReplicas: number;
   /**
    * The greatest number of replicas. Above minReplicas, a HorizontalPodAutoscaler sets the number. Default:
-   * minReplicas.
+   * minReplicas, and 1 where that is 0.
    */
   readonly maxReplicas?: number;
   /**
@@ -361,6 +365,8 @@ export interface Concurrency {
 
 /** Fine control of the autoscaler. */
 export interface Scaling {
+  /** With minReplicas: 0, seconds without a request after which all replicas go. Default: 300. */
+  readonly idleTimeout?: number;
   readonly behavior?: ScalingBehavior;
 }
 

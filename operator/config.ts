@@ -3,6 +3,7 @@ import {
   flag,
   integer,
   list,
+  portRange,
   readEnvironment,
   text,
   type Environment,
@@ -64,6 +65,34 @@ export const OPERATOR_VARIABLES = {
     "How often, in ms, replicas are asked for their load that are scaled on it, or may sleep.",
     { min: 200, max: 10_000 },
   ),
+  LOCKSTEP_ACTIVATOR_PORTS: portRange(
+    "20000-29999",
+    "Ports on which the operator answers for InferenceServices whose replicas all went; each of these takes two.",
+  ),
+  LOCKSTEP_ACTIVATOR_DEADLINE_MS: integer(
+    60_000,
+    "How long, in ms, a connection is held for an InferenceService that wakes up.",
+    { min: 1_000, max: 3_600_000 },
+  ),
+  LOCKSTEP_ACTIVATOR_DRAIN_MS: integer(
+    10_000,
+    "How long, in ms, an operator that is told to stop goes on to take connections for InferenceServices that are asleep.",
+    { min: 0, max: 300_000 },
+  ),
+  LOCKSTEP_ACTIVATOR_MAX_HELD: integer(
+    1_000,
+    "How many connections are held for one InferenceService that wakes up; what is more is refused.",
+    { min: 1, max: 100_000 },
+  ),
+  LOCKSTEP_ACTIVATOR_MAX_CONNECTIONS: integer(
+    4_000,
+    "How many connections for InferenceServices that are asleep, or were, an operator has in all; what is more is refused.",
+    { min: 1, max: 100_000 },
+  ),
+  LOCKSTEP_OPERATOR_SERVICE: text(
+    "",
+    "Name of the Service of the operator's pods, by which they know of each other. Without it an operator knows of itself alone.",
+  ),
   LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
   LOCKSTEP_METRICS_API_PORT: integer(8443, "Port of that API, for the API server alone; 0 takes a free one.", {
     min: 0,
@@ -75,6 +104,7 @@ export const OPERATOR_VARIABLES = {
   ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that the operator logs."),
   POD_NAME: text("", "Name of the operator's pod, by which it holds the lead."),
+  POD_IP: text("", "Address of the operator's pod. Without it nothing is scaled to zero."),
   POD_NAMESPACE: text("", "Namespace of the operator's pod, where the Lease is."),
 } as const;
 

@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Counter, type CollectFunction, Gauge, Histogram, Registry } from "prom-client";
+import type { ActivatorObserver } from "./activator/activator.ts";
+import { REFUSALS } from "./activator/refusal.ts";
 import { OUTCOMES, type WorkerObserver } from "./controller/worker.ts";
 import type { WorkQueueStats } from "./controller/work-queue.ts";
 import type { RequestObserver } from "./kube/observed-client.ts";
@@ -90,6 +92,36 @@ export const OPERATOR_METRICS = {
     help: "Until when the certificate of the metrics API is valid, in Unix time. It is renewed when two thirds of its time are over.",
     labels: [],
   },
+  wakes: {
+    name: "lockstep_operator_activator_wakes_total",
+    type: "counter",
+    help: "InferenceServices without replicas that this operator has woken.",
+    labels: [],
+  },
+  held: {
+    name: "lockstep_operator_activator_held_connections",
+    type: "gauge",
+    help: "Connections that wait at this operator for a replica.",
+    labels: [],
+  },
+  activatorConnections: {
+    name: "lockstep_operator_activator_connections",
+    type: "gauge",
+    help: "Connections that this operator holds or passes on.",
+    labels: [],
+  },
+  waits: {
+    name: "lockstep_operator_activator_wait_seconds",
+    type: "histogram",
+    help: "How long connections were held, from their first byte until it was passed on to a replica.",
+    labels: [],
+  },
+  refusals: {
+    name: "lockstep_operator_activator_refused_total",
+    type: "counter",
+    help: "Connections that were refused, by reason.",
+    labels: ["reason"],
+  },
 } as const satisfies Record<
   string,
   {
@@ -114,6 +146,8 @@ export interface OperatorGauges {
   metricsApiRegistrations(): Iterable<readonly [apiService: string, state: RegistrationState]>;
   /** Undefined where there is no certificate. */
   metricsApiCertificateNotAfter(): Date | undefined;
+  /** Connections at the activator. */
+  activator(): { readonly held: number; readonly open: number };
 }
 
 export interface OperatorMetrics {
@@ -123,6 +157,7 @@ export interface OperatorMetrics {
   loadCollected(round: { readonly durationMs: number }): void;
   /** Counts an answer of the metrics API. */
   metricsApiAnswered(status: number): void;
+  readonly activatorObserver: ActivatorObserver;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
@@ -177,6 +212,8 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   addNumber(queueDepth, () => gauges.queue().depth);
   addNumber(queueAge, () => gauges.queue().oldestAgeMs / 1000);
   addNumber(queueFailing, () => gauges.queue().failing);
+  addNumber(OPERATOR_METRICS.held, () => gauges.activator().held);
+  addNumber(OPERATOR_METRICS.activatorConnections, () => gauges.activator().open);
   addNumber(leader, () => Number(gauges.isLeader()));
   add(services, function () {
     for (const ready of ["True", "False", "Unknown"]) this.set({ ready }, 0);
@@ -209,6 +246,7 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   return {
     loadCollected: ({ durationMs }) => loadDurations.observe(durationMs / 1000),
     metricsApiAnswered: (status) => answers.inc({ code: status }),
+    activatorObserver: activatorObserver(registers),
     observer: {
       reconciled({ outcome, durationMs }) {
         counter.inc({ outcome });
@@ -217,5 +255,23 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
     },
     observeRequest: ({ verb, code }) => requests.inc({ verb, code }),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+function activatorObserver(registers: Registry[]): ActivatorObserver {
+  const { wakes, waits, refusals } = OPERATOR_METRICS;
+  const woken = new Counter({ name: wakes.name, help: wakes.help, registers });
+  const waited = new Histogram({
+    name: waits.name,
+    help: waits.help,
+    buckets: [0.005, 0.05, 0.5, 1, 2, 5, 10, 20, 30, 60, 120],
+    registers,
+  });
+  const refused = new Counter({ name: refusals.name, help: refusals.help, labelNames: refusals.labels, registers });
+  for (const reason of REFUSALS) refused.inc({ reason }, 0);
+  return {
+    woken: () => woken.inc(),
+    passedOn: (waitedMs) => waited.observe(waitedMs / 1000),
+    refused: (reason) => refused.inc({ reason }),
   };
 }

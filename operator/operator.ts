@@ -3,6 +3,10 @@ import type { Logger } from "../common/logger.ts";
 import type { OperatorConfig } from "./config.ts";
 import { ConnectionBalancer } from "./balance/connection-balancer.ts";
 import { systemClock } from "./controller/clock.ts";
+import { Activator } from "./activator/activator.ts";
+import { createTcpNetwork, tryConnect, type ActivatorNetwork } from "./activator/network.ts";
+import { createOperatorEndpoints } from "./activator/operator-endpoints.ts";
+import { wake } from "./activator/waker.ts";
 import { LeaderElector, leaderElectionTiming } from "./controller/leader-election.ts";
 import { WorkQueue } from "./controller/work-queue.ts";
 import { runWorkers } from "./controller/worker.ts";
@@ -18,14 +22,15 @@ import { createLeaseClient } from "./kube/lease-client.ts";
 import { createLoad } from "./load/load.ts";
 import { loadNowMs } from "./load/load-clock.ts";
 import { SCALE_METRICS } from "./load/scale-metric-table.ts";
-import type { LoadSource } from "./load/load-source.ts";
 import { startClusterMetricsApi } from "./metrics-api/cluster-metrics-api.ts";
 import type { MetricsApi, MetricsApiTiming } from "./metrics-api/metrics-api.ts";
 import type { PodMetricTable } from "./metrics-api/pod-metrics.ts";
+import type { LoadSource } from "./load/load-source.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { RolloutDriver } from "./reconcile/rollout-driver.ts";
+import { Sleeper } from "./reconcile/sleeper.ts";
 import { CommandSigner, newPrivateKeyPem } from "./replicas/command-signer.ts";
 import { ReplicaWatcher } from "./replicas/replica-watcher.ts";
 import type { Replicas } from "./replicas/replicas.ts";
@@ -33,6 +38,9 @@ import { startOperatorServer } from "./server.ts";
 
 /** Name of the Lease, in the operator's own namespace. */
 export const LEASE_NAME = "lockstep-operator";
+
+/** How long, in ms, an operator that stops lets requests end that it has passed on. */
+const ACTIVATOR_FINISH_MS = 10_000;
 
 export interface OperatorOptions {
   readonly config: OperatorConfig;
@@ -48,6 +56,8 @@ export interface OperatorOptions {
   readonly load?: OperatorLoad;
   /** For tests, which cannot wait until certificates expire. */
   readonly metricsApiTiming?: MetricsApiTiming;
+  /** The activator's way to clients and replicas. Default: TCP. */
+  readonly network?: ActivatorNetwork;
 }
 
 /** The load of replicas, and the metrics that are made of it. */
@@ -79,11 +89,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
   const client = observedClient(options.wrapClient?.(direct) ?? direct, (request) => metrics.observeRequest(request));
   const queue = new WorkQueue();
   let replicas: Replicas | undefined = options.replicas;
+  let activator: Activator | undefined;
+  const network = options.network ?? createTcpNetwork();
   const world = createInformedWorld({
     client,
     namespaces: config.LOCKSTEP_WATCH_NAMESPACES,
     logger,
-    changed: (key) => queue.add(key),
+    changed: (key) => {
+      queue.add(key);
+      activator?.changed(key);
+    },
     podGone: (uid) => replicas?.forget(uid),
   });
 
@@ -102,6 +117,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     logger,
   });
 
+  const known: OperatorLoad = options.load ?? { source: load, metrics: SCALE_METRICS, nowMs: loadNowMs };
+
   const leading = Promise.withResolvers<void>();
   let holdsLead = (): boolean => false;
   let work: Promise<void> = Promise.resolve();
@@ -117,12 +134,38 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     load: () => load.counts(),
     metricsApiRegistrations: () => metricsApi?.registrations() ?? [],
     metricsApiCertificateNotAfter: () => metricsApi?.certificateNotAfter(),
+    activator: () => activator?.counts() ?? { held: 0, open: 0 },
+  });
+  // Whoever leads: it holds connections on what the slices say.
+  const unguarded = createApiCluster({ client, identity: config.POD_NAME || "lockstep-operator" });
+  const standIn = (activator = new Activator({
+    world,
+    network,
+    wake: (isvc, signal) => wake(unguarded, isvc, signal),
+    limits: {
+      deadlineMs: config.LOCKSTEP_ACTIVATOR_DEADLINE_MS,
+      maxHeld: config.LOCKSTEP_ACTIVATOR_MAX_HELD,
+      maxConnections: config.LOCKSTEP_ACTIVATOR_MAX_CONNECTIONS,
+    },
+    observer: metrics.activatorObserver,
+    logger,
+  }));
+  const endpoints = createOperatorEndpoints({
+    client,
+    service: config.LOCKSTEP_OPERATOR_SERVICE,
+    namespace: config.POD_NAMESPACE,
+    own: config.POD_IP,
+    logger,
+    changed: () => {
+      for (const slice of world.activatorSlices()) queue.add(keyOfService(slice));
+    },
   });
   const server = await startOperatorServer({
     port: config.LOCKSTEP_HTTP_PORT,
     notReady: () => {
       const stale = world.staleKinds();
-      return stale.length === 0 ? undefined : `the view of these kinds is not up to date: ${stale.join(", ")}`;
+      if (stale.length > 0) return `the view of these kinds is not up to date: ${stale.join(", ")}`;
+      return standIn.isComplete() ? undefined : "not all ports on which requests are held are open yet";
     },
     renderMetrics: () => metrics.render(),
   });
@@ -132,7 +175,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       config,
       client,
       world,
-      load: options.load ?? { source: load, metrics: SCALE_METRICS, nowMs: loadNowMs },
+      load: known,
       isLeader: () => holdsLead(),
       answered: (status) => metrics.metricsApiAnswered(status),
       logger,
@@ -160,12 +203,29 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       identity,
       fenceTtlMs: config.LOCKSTEP_FENCE_TTL_MS,
     });
+    const sleeper = new Sleeper({
+      world,
+      cluster,
+      activator: standIn,
+      loads: known.source,
+      endpoints,
+      probe: async (address, port) => {
+        const socket = await tryConnect(network, address, port);
+        socket?.destroy();
+        return socket !== undefined;
+      },
+      address: config.POD_IP,
+      ports: config.LOCKSTEP_ACTIVATOR_PORTS,
+      identity,
+      nowMs: known.nowMs,
+    });
     const reconciler = new Reconciler({
       world,
       cluster,
       replicas: door,
       balancer: new ConnectionBalancer({ replicas: door, clock: systemClock, logger, signal: stopping.signal }),
       rollouts,
+      sleeper,
       operator: {
         publicKeyPem: signer.publicKeyPem,
         namespace: config.LOCKSTEP_NETWORK_POLICY && config.POD_NAMESPACE !== "" ? config.POD_NAMESPACE : undefined,
@@ -195,6 +255,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   world.start();
   load.start();
+  endpoints.start();
   const election = new AbortController();
   let term: Promise<unknown> = Promise.resolve();
   if (config.LOCKSTEP_LEADER_ELECTION) {
@@ -220,8 +281,11 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     election.abort();
     await term;
     await load.stop();
-    await world.stop();
     await metricsApi?.close();
+    // Another operator leads and takes this one out of the slices; until proxies know, connections still come.
+    const listenMs = world.activatorSlices().length === 0 ? 0 : config.LOCKSTEP_ACTIVATOR_DRAIN_MS;
+    await standIn.close({ listenMs, finishMs: ACTIVATOR_FINISH_MS });
+    await Promise.all([world.stop(), endpoints.stop()]);
     await Promise.all([server.close(), replicas?.close(), client.close()]);
   }
 

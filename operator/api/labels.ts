@@ -10,6 +10,14 @@ export const REVISION_LABEL = `${INFERENCE_SERVICE.group}/revision`;
 /** Which place the numbers of a pod's versions belong to. */
 export const SOURCE_LABEL = `${INFERENCE_SERVICE.group}/source`;
 
+/** Which Service an EndpointSlice belongs to: kube-proxy honours all that carry it. */
+export const SLICE_SERVICE_LABEL = "kubernetes.io/service-name";
+/** Who looks after an EndpointSlice: Kubernetes leaves alone what is not its own. */
+export const SLICE_MANAGED_BY = {
+  key: "endpointslice.kubernetes.io/managed-by",
+  value: `${INFERENCE_SERVICE.group}-activator`,
+} as const;
+
 /** Selects the replicas' pods. A Deployment's selector is immutable, so this must never change. */
 export function selectorLabels(service: string): Record<string, string> {
   return { [SERVICE_LABEL]: service };

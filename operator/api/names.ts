@@ -24,3 +24,8 @@ export function operatorKeyName(service: string): string {
 export function serviceUrl(service: string, namespace: string, clusterDomain: string): string {
   return `http://${service}.${namespace}.svc.${clusterDomain}`;
 }
+
+/** The EndpointSlice that brings requests to the operator while no replica is ready. */
+export function activatorSliceName(service: string): string {
+  return `${service}-activator`;
+}

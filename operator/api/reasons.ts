@@ -75,6 +75,15 @@ export const OPERATOR_FAILURES = {
 export const OPERATOR_STATES = {
   Serving: { meaning: "The current spec is served.", remedy: "Nothing to do." },
   Stopped: { meaning: "spec.stop is true: no replica runs.", remedy: "Set spec.stop to false to serve." },
+  ScaledToZero: {
+    meaning:
+      "No request came for scaling.idleTimeout, so no replica runs: the next request wakes one and is answered by it.",
+    remedy: "Nothing to do. To keep a replica awake set predictor.minReplicas to 1.",
+  },
+  WakingUp: {
+    meaning: "A request has woken the InferenceService, and is held until the first replica is ready.",
+    remedy: "Wait; docs/scale-to-zero.md says what the first request pays, and how to make that less.",
+  },
   CreatingReplicas: { meaning: "The replicas are about to be made.", remedy: "Wait." },
   StartingReplicas: {
     meaning: "Replicas exist and do not run yet.",

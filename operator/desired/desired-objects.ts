@@ -20,6 +20,8 @@ export interface DesiredObjects {
   readonly minReplicas: number;
   /** Why there is no autoscaler although the spec asks for one. */
   readonly autoscalerObstacle: string | undefined;
+  /** Whether a Deployment without replicas is to stay so until a request comes. */
+  readonly scalesToZero: boolean;
   /** The revision label of pods that run the current spec. */
   readonly revision: string;
 }
@@ -45,9 +47,11 @@ export function desiredObjects(
   const scaler = autoscaler(isvc, settings);
   const scalerObject = scaler.kind === "wanted" ? scaler.object : undefined;
   const optional = [policy, scalerObject, disruptionBudget(isvc)].filter((object) => object !== undefined);
+  const { min, scalesToZero } = replicaRange(isvc.spec);
   return {
     objects: [config, operatorKeyMap(isvc, publicKeyPem), replicas, service(isvc), ...optional],
-    minReplicas: replicaRange(isvc.spec).min,
+    minReplicas: min,
+    scalesToZero,
     autoscalerObstacle: scaler.kind === "impossible" ? scaler.message : undefined,
     revision: replicas.spec.template.metadata?.labels?.[REVISION_LABEL] ?? "",
   };

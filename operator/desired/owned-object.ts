@@ -47,9 +47,30 @@ export type OwnedNetworkPolicy = Owned<object, "networking.k8s.io/v1", "NetworkP
     }[];
   };
 };
+export type OwnedEndpointSlice = Owned<object, "discovery.k8s.io/v1", "EndpointSlice"> & EndpointSliceFields;
+/** What of an EndpointSlice the operator looks at, and writes. */
+export interface EndpointSliceFields {
+  readonly addressType: "IPv4" | "IPv6";
+  readonly ports: readonly {
+    readonly name: string;
+    readonly port: number;
+    readonly protocol: "TCP";
+    readonly appProtocol: string;
+  }[];
+  readonly endpoints: readonly {
+    readonly addresses: readonly string[];
+    readonly conditions: { readonly ready: boolean };
+  }[];
+}
 /** What the operator makes: every kind there is, told apart by `kind`. */
 export type OwnedObject =
-  OwnedConfigMap | OwnedService | OwnedDeployment | OwnedAutoscaler | OwnedDisruptionBudget | OwnedNetworkPolicy;
+  | OwnedConfigMap
+  | OwnedService
+  | OwnedDeployment
+  | OwnedAutoscaler
+  | OwnedDisruptionBudget
+  | OwnedNetworkPolicy
+  | OwnedEndpointSlice;
 
 /** Metadata with our labels, and with the InferenceService as owner so that it takes the object along when it goes. */
 export function ownedMetadata(isvc: InferenceService, name: string): OwnedMetadata {

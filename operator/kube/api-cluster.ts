@@ -7,6 +7,7 @@ import {
   ApiError,
   FIELD_MANAGER,
   HAND_OVER_FIELD_MANAGER,
+  SCALE_FIELD_MANAGER,
   type ApplyOptions,
   type ApplyResult,
   type Cluster,
@@ -28,6 +29,7 @@ export interface ApiClusterOptions {
 }
 
 const APPLY = "application/apply-patch+yaml";
+const MERGE_PATCH = "application/merge-patch+json";
 const PAGE_SIZE = 500;
 const MAX_HAND_OVER_TRIES = 5;
 
@@ -145,6 +147,27 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     }
   };
 
+  const scale: Cluster["scale"] = async (live, replicas, signal) => {
+    const { uid, resourceVersion } = live.metadata;
+    if (resourceVersion === undefined)
+      throw new TypeError(`expected ${live.kind} ${live.metadata.name} with resourceVersion`);
+    guard();
+    try {
+      await client.send({
+        method: "PATCH",
+        path: objectPath(referenceTo(live), "scale"),
+        query: { fieldManager: SCALE_FIELD_MANAGER },
+        contentType: MERGE_PATCH,
+        body: { metadata: definedOnly({ uid, resourceVersion }), spec: { replicas } },
+        signal,
+      });
+      return { kind: "scaled" };
+    } catch (error) {
+      if (isStatus(error, 409) || isStatus(error, 404)) return { kind: "conflict" };
+      throw error;
+    }
+  };
+
   const create: Cluster["create"] = async (object, signal) => {
     guard();
     const { namespace } = object.metadata;
@@ -241,7 +264,7 @@ export function createApiCluster(options: ApiClusterOptions): Cluster {
     return objects;
   };
 
-  return { get, list, apply, handOverField, applyStatus, create, replace, delete: deleteObject, createEvent };
+  return { get, list, apply, handOverField, applyStatus, scale, create, replace, delete: deleteObject, createEvent };
 }
 
 function objectPath(reference: ObjectReference, subresource?: string): string {

@@ -49,6 +49,12 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<StatusResult>;
 
+  /**
+   * Sets how many replicas a Deployment is to have, by its scale, if it still has the resource version that `live` names.
+   * `conflict`: it has another one, or is gone.
+   */
+  scale(live: KubeObject, replicas: number, signal?: AbortSignal): Promise<{ readonly kind: "scaled" | "conflict" }>;
+
   /** Makes an object, unless there is one of that name. */
   create(
     object: KubeObject,
@@ -84,6 +90,9 @@ export const FIELD_MANAGER = "lockstep";
 
 /** Owns fields that were handed over and that nobody else has written since. */
 export const HAND_OVER_FIELD_MANAGER = "lockstep-handover";
+
+/** Owns the number of replicas of what sleeps and wakes. */
+export const SCALE_FIELD_MANAGER = "lockstep-scale";
 
 /** Where in an object a field is, for example `["spec", "replicas"]`. */
 export type FieldPath = readonly string[];

@@ -20,6 +20,7 @@ export const RESOURCES = {
   },
   podDisruptionBudgets: { apiVersion: "policy/v1", kind: "PodDisruptionBudget", plural: "poddisruptionbudgets" },
   networkPolicies: { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", plural: "networkpolicies" },
+  endpointSlices: { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", plural: "endpointslices" },
   secrets: { apiVersion: "v1", kind: "Secret", plural: "secrets" },
   pods: { apiVersion: "v1", kind: "Pod", plural: "pods" },
   events: { apiVersion: "events.k8s.io/v1", kind: "Event", plural: "events" },

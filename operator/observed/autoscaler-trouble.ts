@@ -30,7 +30,11 @@ function inactivity(
   autoscaler: AutoscalerObject | undefined,
 ): { readonly reason?: string; readonly message?: string; readonly lastTransitionTime?: string } | undefined {
   return autoscaler?.status?.conditions?.find(
-    ({ type, status }) => (type === "ScalingActive" || type === "AbleToScale") && status === "False",
+    ({ type, status, reason }) =>
+      (type === "ScalingActive" || type === "AbleToScale") &&
+      status === "False" &&
+      // It says no more than that there are no replicas, and goes on by itself when there are.
+      reason !== "ScalingDisabled",
   );
 }
 

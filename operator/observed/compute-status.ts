@@ -36,6 +36,8 @@ interface ReplicaCounts {
   readonly isUniform: boolean;
   /** No replica of an older spec is left, and all of the current one are made. */
   readonly isRolledOut: boolean;
+  /** All replicas went because no request came. */
+  readonly isAsleep: boolean;
 }
 
 /** The status of an InferenceService: a function of what was observed, the status before, and the time. */
@@ -84,12 +86,14 @@ function countReplicas({ deployment, replicas, revision, isvc }: Observation): R
   const alive = replicas.filter(({ pod }) => isAlive(pod));
   const isCurrent = ({ pod }: ObservedReplica): boolean => pod.metadata.labels?.[REVISION_LABEL] === revision;
   const isUniform = alive.every(isCurrent);
+  const isAsleep = replicaRange(isvc.spec).scalesToZero && deployment?.spec?.replicas === 0;
   return {
     existing: alive.length,
     ready: alive.filter(({ pod }) => isReady(pod)).length,
     updated: alive.filter(isCurrent).length,
     isUniform,
-    isRolledOut: isUniform && isSettled(deployment) && (alive.length > 0 || isvc.spec.stop),
+    isRolledOut: isUniform && isSettled(deployment) && (alive.length > 0 || isvc.spec.stop || isAsleep),
+    isAsleep,
   };
 }
 
@@ -143,7 +147,7 @@ function listFailures(
     ].map(({ reason, message }) => ({ reason, message: cutToBytes(message, MAX_MESSAGE_BYTES) })),
     ...ofReplicas,
     // Pods that were evicted stay for long; they are news only while their successors do not answer.
-    ...(counts.ready === counts.existing && counts.existing > 0 ? [] : newestEviction(current)),
+    ...(counts.isAsleep || (counts.ready === counts.existing && counts.existing > 0) ? [] : newestEviction(current)),
   ];
 }
 
@@ -176,6 +180,8 @@ function judge(judgement: Judgement): Finding[] {
   const { counts, failures, blemish, observation } = judgement;
   const ready = judgeReady(judgement);
   const worst = failures[0];
+  // Whoever asks is answered, if not at once.
+  const isHeld = ready.reason === "ScaledToZero" || ready.reason === "WakingUp";
   const isWhole = counts.isRolledOut && observation.violations.length === 0;
   return [
     ready,
@@ -186,12 +192,12 @@ function judge(judgement: Judgement): Finding[] {
           reason: "Serving",
           message: `${counts.ready} of ${counts.existing} replicas answer`,
         }
-      : { ...ready, type: "Available", status: "False" },
+      : { ...ready, type: "Available", status: isHeld ? "True" : "False" },
     isWhole && counts.ready === counts.existing
       ? {
           type: "Progressing",
           status: "False",
-          reason: observation.isvc.spec.stop ? "Stopped" : "RolloutComplete",
+          reason: observation.isvc.spec.stop ? "Stopped" : counts.isAsleep ? "ScaledToZero" : "RolloutComplete",
           message: "",
         }
       : {
@@ -208,7 +214,8 @@ function judge(judgement: Judgement): Finding[] {
   ];
 }
 
-function judgeReady({ observation, counts, failures }: Judgement): Finding {
+function judgeReady(judgement: Judgement): Finding {
+  const { observation, counts, failures } = judgement;
   const { isvc, violations, replicas, revision, deployment, rollout } = observation;
   const no = (reason: Reason, message: string): Finding => ({ type: "Ready", status: "False", reason, message });
   const worst = failures[0];
@@ -216,6 +223,8 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
   if (isvc.spec.stop) return no("Stopped", "spec.stop is true: set it to false to serve");
   const before = isvc.status?.conditions?.find(({ type }) => type === "Ready");
   const wasReady = before?.status === "True" && before.observedGeneration === isvc.metadata.generation;
+  const held = judgeHeld(judgement, wasReady ? before.reason : undefined);
+  if (held !== undefined) return held;
   // Once the spec is served, it stays so as long as a replica answers, whether more are made or some fail (Degraded).
   const isServed = wasReady
     ? counts.isUniform && counts.ready > 0
@@ -229,6 +238,17 @@ function judgeReady({ observation, counts, failures }: Judgement): Finding {
     .map(({ state }) => state?.phase);
   const reason = slowest(phases) ?? (isSettledOn(rollout) ? "RollingOut" : "SwitchingVersion");
   return no(reason, onTheWay(reason, observation, counts));
+}
+
+/** What is said where requests are held until a replica is ready; undefined where they are not. */
+function judgeHeld({ observation, counts, failures }: Judgement, before: string | undefined): Finding | undefined {
+  const yes = { type: "Ready", status: "True" } as const;
+  if (counts.isAsleep) return { ...yes, reason: "ScaledToZero", message: "asleep; the next request wakes it" };
+  const wasHeld = before === "ScaledToZero" || before === "WakingUp";
+  // A first replica that fails is no longer on its way.
+  if (!wasHeld || counts.ready > 0 || failures.length > 0) return undefined;
+  if (!replicaRange(observation.isvc.spec).scalesToZero) return undefined;
+  return { ...yes, reason: "WakingUp", message: progress(counts) };
 }
 
 /** How far the replicas are. */

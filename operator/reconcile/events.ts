@@ -6,6 +6,9 @@ import type { ClusterEvent } from "../kube/cluster.ts";
 /** After a restart of the operator, what changed longer ago than this is no news. */
 const NEWS_MS = 10 * 60_000;
 
+/** Of these there are events whenever it happens, while the condition's status stays True. */
+const TOLD_WHERE_IT_HAPPENS: ReadonlySet<string> = new Set(["ScaledToZero", "WakingUp"]);
+
 /**
  * The events that a status gives rise to: one for what Ready says, and one for Degraded where it says something else. News
  * is what differs from the status before, and what is so recent that an operator which was killed may not have told it. An
@@ -19,6 +22,7 @@ export function eventsOf(isvc: InferenceService, status: InferenceServiceStatus,
     (condition) => condition !== undefined,
   );
   return told
+    .filter(({ reason }) => !TOLD_WHERE_IT_HAPPENS.has(reason))
     .filter((condition) => isNews(condition, isvc.status?.conditions ?? [], now))
     .map(({ type, reason, message, lastTransitionTime }) => {
       const { uid, generation, name } = isvc.metadata;

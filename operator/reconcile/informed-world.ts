@@ -1,6 +1,7 @@
+import { definedOnly } from "../../common/defined-only.ts";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { Logger } from "../../common/logger.ts";
-import { MANAGED_BY, SERVICE_LABEL } from "../api/labels.ts";
+import { MANAGED_BY, SERVICE_LABEL, SLICE_MANAGED_BY } from "../api/labels.ts";
 import { Informer } from "../controller/informer.ts";
 import { keyOf } from "../controller/list-watch.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -21,6 +22,9 @@ const OWNED = [
   RESOURCES.networkPolicies,
 ] as const;
 
+const OURS = `${MANAGED_BY.key}=${MANAGED_BY.value}`;
+/** Of EndpointSlices, those of the activator alone: Kubernetes' own carry the labels of their Service, and are many. */
+const OF_ACTIVATOR = `${SLICE_MANAGED_BY.key}=${SLICE_MANAGED_BY.value}`;
 const BY_OWNER = "owner";
 const BY_SERVICE = "service";
 const BY_NAMESPACE = "namespace";
@@ -59,11 +63,12 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
     settings: {
       readonly transform: (object: T) => T;
       readonly indexes?: Readonly<Record<string, (object: T) => readonly string[]>>;
-      readonly ours: boolean;
+      /** Undefined: all. */
+      readonly labelSelector: string | undefined;
     },
   ): Informer<T> {
-    const { transform, indexes = {}, ours } = settings;
-    const labelSelector = ours ? { labelSelector: `${MANAGED_BY.key}=${MANAGED_BY.value}` } : {};
+    const { transform, indexes = {} } = settings;
+    const labelSelector = definedOnly({ labelSelector: settings.labelSelector });
     const places = namespaces.length === 0 ? [{}] : namespaces.map((namespace) => ({ namespace }));
     return new Informer<T>({
       sources: places.map((place) => createListWatch<T>(client, { resource, ...labelSelector, ...place })),
@@ -75,23 +80,28 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
 
   const services = informer<InferenceService & KubeObject>(RESOURCES.inferenceServices, {
     transform: forCache,
-    ours: false,
+    labelSelector: undefined,
   });
-  const owned = OWNED.map((resource) => ({
+  const ofOwner = (
+    resource: Resource,
+    labelSelector: string,
+  ): { resource: Resource; informer: Informer<KubeObject> } => ({
     resource,
     informer: informer<KubeObject>(resource, {
       transform: forCache,
       indexes: { [BY_OWNER]: (object) => [controllerOf(object)?.uid ?? ""] },
-      ours: true,
+      labelSelector,
     }),
-  }));
+  });
+  const slices = ofOwner(RESOURCES.endpointSlices, OF_ACTIVATOR);
+  const owned = [...OWNED.map((resource) => ofOwner(resource, OURS)), slices];
   const pods = informer<PodObject & KubeObject>(RESOURCES.pods, {
     transform: slimPod,
     indexes: {
       [BY_SERVICE]: (pod) => [keyOfService(pod)],
       [BY_NAMESPACE]: (pod) => [pod.metadata.namespace ?? ""],
     },
-    ours: true,
+    labelSelector: OURS,
   });
   const all = [
     { resource: RESOURCES.inferenceServices, informer: services },
@@ -118,6 +128,7 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
     inferenceService: (key) => services.get(key),
     ownedBy: (uid) => owned.flatMap(({ informer: children }) => children.byIndex(BY_OWNER, uid)),
     podsOf: (key) => pods.byIndex(BY_SERVICE, key),
+    activatorSlices: () => slices.informer.list(),
     inferenceServices: () => services.list(),
     podsIn: (namespace) => pods.byIndex(BY_NAMESPACE, namespace),
     start: () => {

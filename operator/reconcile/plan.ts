@@ -30,8 +30,9 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
     (object) =>
       !wanted.has(identity(object)) &&
       object.metadata.deletionTimestamp === undefined &&
-      // It is no product of the spec: it says what is served.
+      // They are no product of the spec: they say what is served, and who answers while no replica is ready.
       !isEpochRecord(object) &&
+      object.kind !== "EndpointSlice" &&
       // A replica of an older revision may still restart, and then reads its configuration again.
       !(
         object.kind === "ConfigMap" &&
@@ -45,7 +46,7 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
     ...desired.objects.map((object): Step => {
       const live = owned.find((candidate) => identity(candidate) === identity(object));
       return object.kind === "Deployment"
-        ? applyDeployment(object, live, desired.minReplicas)
+        ? applyDeployment(object, live, desired)
         : { kind: "apply", object, live, handOver: [] };
     }),
     ...surplus.filter((object) => !isAutoscaler(object)).map(remove),
@@ -54,11 +55,15 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
 
 /**
  * An autoscaler leaves a Deployment without replicas alone, so a new one, and one that was stopped, starts with the least
- * number. From then on the number is the autoscaler's: the next apply hands it over.
+ * number. From then on the number is the autoscaler's: the next apply hands it over. One that may sleep is left asleep.
  */
-function applyDeployment(object: OwnedDeployment, live: KubeObject | undefined, minReplicas: number): Step {
+function applyDeployment(
+  object: OwnedDeployment,
+  live: KubeObject | undefined,
+  { minReplicas, scalesToZero }: Pick<DesiredObjects, "minReplicas" | "scalesToZero">,
+): Step {
   if (object.spec.replicas !== undefined) return { kind: "apply", object, live, handOver: [] };
-  const isRunning = live !== undefined && isDeployment(live) && live.spec?.replicas !== 0;
+  const isRunning = live !== undefined && isDeployment(live) && (scalesToZero || live.spec?.replicas !== 0);
   if (isRunning) return { kind: "apply", object, live, handOver: [REPLICAS] };
   const spec = Object.assign({}, object.spec, { replicas: minReplicas });
   return { kind: "apply", object: { ...object, spec }, live, handOver: [] };

@@ -18,6 +18,7 @@ import { eventsOf } from "./events.ts";
 import { planWrites, type Step } from "./plan.ts";
 import type { RolloutDriver } from "./rollout-driver.ts";
 import { ProgressPacer } from "./progress-pacer.ts";
+import type { Sleeper, SleeperContext } from "./sleeper.ts";
 import type { World } from "./world.ts";
 
 export interface ReconcilerOptions {
@@ -26,6 +27,7 @@ export interface ReconcilerOptions {
   readonly replicas: Pick<Replicas, "observe">;
   readonly balancer: Pick<ConnectionBalancer, "observe" | "forget">;
   readonly rollouts: Pick<RolloutDriver, "advance" | "forget">;
+  readonly sleeper: Pick<Sleeper, "advance" | "forget">;
   readonly operator: OperatorIdentity;
   readonly config: OperatorConfig;
   readonly logger: Logger;
@@ -100,11 +102,14 @@ export class Reconciler {
     const written = await this.#write(plan.steps, logger, signal);
     const autoscaler = owned.find(isAutoscaler);
     const rollout = plan.desired === undefined ? {} : await this.#advance(isvc, pods, logger, signal);
+    const isSwitching = rollout.view?.rollout.phase !== "Idle";
+    const { deployment } = written;
+    const sleep = await this.#sleep({ key, isvc, owned, pods, deployment, isSwitching, logger, signal });
     const replicas = this.#options.replicas.observe(pods);
     const computed = computeStatus(
       {
         isvc,
-        deployment: written.deployment,
+        deployment,
         autoscaler,
         autoscalerObstacle: plan.desired?.autoscalerObstacle,
         replicas,
@@ -118,11 +123,11 @@ export class Reconciler {
     const status = this.#pacer.pace(isvc.metadata.uid ?? "", isvc.status, computed, now());
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
     if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
-    const trouble = written.trouble ?? rollout.trouble;
+    const trouble = written.trouble ?? rollout.trouble ?? sleep.trouble;
     if (trouble !== undefined) throw trouble;
 
     if (outcome.kind === "gone") return {};
-    const delays: (number | undefined)[] = [rollout.requeueAfterMs];
+    const delays: (number | undefined)[] = [rollout.requeueAfterMs, sleep.requeueAfterMs];
     if (outcome.kind === "conflict" || written.waits) delays.push(POLL_MS);
     else if (written.violations.length > 0) delays.push(REFUSED_RETRY_MS);
     else if (!pods.filter(isAlive).every(isReady)) delays.push(pollDelayMs(status, now()));
@@ -147,6 +152,16 @@ export class Reconciler {
       return await this.#options.rollouts.advance(isvc, pods, logger, signal);
     } catch (trouble) {
       signal.throwIfAborted();
+      return { trouble };
+    }
+  }
+
+  /** Sends it to sleep, or covers for it; trouble as in {@link #advance}. */
+  async #sleep(context: SleeperContext): Promise<{ readonly requeueAfterMs?: number; readonly trouble?: unknown }> {
+    try {
+      return await this.#options.sleeper.advance(context);
+    } catch (trouble) {
+      context.signal.throwIfAborted();
       return { trouble };
     }
   }
@@ -236,6 +251,7 @@ export class Reconciler {
       this.#told.delete(before);
       this.#options.rollouts.forget(before);
       this.#options.balancer.forget(key);
+      this.#options.sleeper.forget(key);
       this.#pacer.forget(before);
       this.#ending.delete(before);
     }

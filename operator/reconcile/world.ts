@@ -10,4 +10,6 @@ export interface World {
   ownedBy(uid: string): readonly KubeObject[];
   /** Pods of the InferenceService, those that are being deleted too. */
   podsOf(key: string): readonly PodObject[];
+  /** The activator's EndpointSlices, of all InferenceServices. */
+  activatorSlices(): readonly KubeObject[];
 }

@@ -23,6 +23,9 @@ const EXPECTED: Permissions = {
   "serving.lockstep.dev/inferenceservices/status": "update",
   "serving.lockstep.dev/inferenceservices/finalizers": "update",
   "apps/deployments": OWNED,
+  // Sleeping and waking change the number of replicas, and nothing else.
+  "apps/deployments/scale": "patch",
+  "discovery.k8s.io/endpointslices": OWNED,
   "/services": OWNED,
   // The record of what is served is replaced as a whole.
   "/configmaps": "get list watch create update patch delete",
@@ -33,7 +36,12 @@ const EXPECTED: Permissions = {
   "events.k8s.io/events": "create",
 };
 /** Beside that, where the operator is. Its key can be read by its name alone. */
-const ELECTION: Permissions = { "coordination.k8s.io/leases": "get create update", "/secrets": "create" };
+const ELECTION: Permissions = {
+  "coordination.k8s.io/leases": "get create update",
+  "/secrets": "create",
+  // Where the other operators are.
+  "discovery.k8s.io/endpointslices": "list watch",
+};
 
 /** Every resource that the API server serves, and some that only exist for authorization. */
 let resources: readonly string[];
@@ -134,7 +142,7 @@ describe("an operator for all namespaces", () => {
   });
 
   test("may also elect a leader at home", async () => {
-    expect(await permissions(account, "operator-home")).toEqual({ ...EXPECTED, ...ELECTION });
+    expect(await permissions(account, "operator-home")).toEqual({ ...ELECTION, ...EXPECTED });
   });
 });
 

@@ -154,7 +154,8 @@ describe("the operator's environment", () => {
   test("has the same defaults as the operator itself", async () => {
     const config = readOperatorConfig(environmentOf(await render()));
     const alone = readOperatorConfig({ LOCKSTEP_RUNTIME_IMAGE: config.LOCKSTEP_RUNTIME_IMAGE });
-    expect({ ...config, POD_NAME: "", POD_NAMESPACE: "" }).toEqual(alone);
+    const ofThePod = { POD_NAME: "", POD_NAMESPACE: "", POD_IP: "", LOCKSTEP_OPERATOR_SERVICE: "" };
+    expect({ ...config, ...ofThePod }).toEqual(alone);
   });
 
   test("names the watched namespaces", async () => {

@@ -456,9 +456,14 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
     refused("predictor.modelCache.maxSize", "should match"),
   ],
   [
-    "no replica",
-    { predictor: predictor({}, { minReplicas: 0 }) },
-    refused("predictor.minReplicas", "minReplicas must be at least 1; to run no replica set spec.stop: true"),
+    "fewer replicas than none",
+    { predictor: predictor({}, { minReplicas: -1 }) },
+    refused("predictor.minReplicas", "greater than or equal to 0"),
+  ],
+  [
+    "an idle timeout that would put it to sleep between two requests",
+    { predictor: predictor({}, { minReplicas: 0, scaling: { idleTimeout: 4 } }) },
+    refused("predictor.scaling.idleTimeout", "greater than or equal to 5"),
   ],
   [
     "too many replicas",

@@ -6,7 +6,11 @@ import { createApiCluster } from "../../operator/kube/api-cluster.ts";
 import { operatorPrivateKey } from "../../operator/kube/operator-key.ts";
 import { newPrivateKeyPem } from "../../operator/replicas/command-signer.ts";
 import { createKubeClient, type KubeClient } from "../../operator/kube/client.ts";
+import type { ActivatorNetwork } from "../../operator/activator/network.ts";
+import type { LoadSource } from "../../operator/load/load-source.ts";
 import { ApiError } from "../../operator/kube/cluster.ts";
+import { loadNowMs } from "../../operator/load/load-clock.ts";
+import { SCALE_METRICS } from "../../operator/load/scale-metric-table.ts";
 import { loadConnection, type KubeConnection } from "../../operator/kube/connection.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { pathOf, RESOURCES, type Resource } from "../../operator/kube/resources.ts";
@@ -48,6 +52,9 @@ export interface Sandbox {
 export interface SandboxOperatorOptions {
   readonly wrapClient?: (client: KubeClient) => KubeClient;
   readonly replicas?: Replicas;
+  /** Who knows the load of replicas. Default: whom the operator asks. */
+  readonly loads?: LoadSource;
+  readonly network?: ActivatorNetwork;
   readonly onLost?: () => void;
   /** Gets the lines of the operator's log, from level info on. */
   readonly log?: string[];
@@ -103,7 +110,7 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
     async remove(resource, name) {
       await client.send({ method: "DELETE", path: at(resource, name) });
     },
-    async operator({ environment, log, ...options } = {}) {
+    async operator({ environment, log, loads, ...options } = {}) {
       const operator = await startOperator({
         config: readOperatorConfig({
           LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
@@ -123,6 +130,7 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
           destination: { write: (line) => log?.push(line) },
         }),
         onLost: () => {},
+        ...(loads !== undefined && { load: { source: loads, metrics: SCALE_METRICS, nowMs: loadNowMs } }),
         ...options,
       });
       operators.push(operator);

@@ -36,12 +36,19 @@ const PURE: readonly string[] = [
   "operator/load/scale-metrics.ts",
   "operator/observed",
   "operator/rollout",
+  "operator/sleep",
   "runtime/core",
   "runtime/protocol/json",
   "runtime/batching",
   "runtime/traffic",
 ];
-const PURE_MAY_ENTER: readonly string[] = [...PURE, "common", "operator/config.ts", "runtime/errors.ts"];
+const PURE_MAY_ENTER: readonly string[] = [
+  ...PURE,
+  "common",
+  "operator/config.ts",
+  "operator/load/load-source.ts",
+  "runtime/errors.ts",
+];
 /** They compute, and nothing else. */
 const PURE_BUILT_INS: ReadonlySet<string> = new Set(["node:crypto", "node:buffer"]);
 

@@ -65,8 +65,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+# The number of replicas of what sleeps and wakes.
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
 - apiGroups: [""]
   resources: [services, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+# What brings requests to the operator while no replica is ready.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
   verbs: [get, list, watch, create, patch, delete]
 # The record of which version is served is replaced as a whole, if it is what it was.
 - apiGroups: [""]

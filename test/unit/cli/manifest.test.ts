@@ -108,7 +108,7 @@ describe("a manifest", () => {
       service(`{ model: ${MODEL}, minReplicas: 3, maxReplicas: 2 }`),
       /maxReplicas must not be below minReplicas/,
     ],
-    ["no replica", service(`{ model: ${MODEL}, minReplicas: 0 }`), /set spec\.stop: true/],
+    ["fewer replicas than none", service(`{ model: ${MODEL}, minReplicas: -1 }`), /minReplicas/],
   ];
   test.each(refused)("is refused: %s", (_, text, message) => {
     expect(messageOf(text)).toMatch(message);

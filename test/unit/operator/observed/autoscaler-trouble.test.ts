@@ -51,4 +51,11 @@ describe("an autoscaler that cannot scale", () => {
     const status = statusOf({ replicas: [readySince(ready)], autoscaler: inactiveSince(since, active) });
     expect(conditionsOf(status)).toMatchObject({ Degraded: "False NoFailure" });
   });
+
+  test("is no fault where there were no replicas to scale a moment ago", () => {
+    const inactive = inactiveSince(EARLIER);
+    const conditions = inactive.status?.conditions?.map((each) => ({ ...each, reason: "ScalingDisabled" })) ?? [];
+    const status = statusOf({ replicas: [readySince(EARLIER)], autoscaler: { ...inactive, status: { conditions } } });
+    expect(conditionsOf(status)).toMatchObject({ Degraded: "False NoFailure" });
+  });
 });

@@ -296,3 +296,64 @@ describe("counts and versions", () => {
     });
   });
 });
+
+describe("an InferenceService without replicas while no request comes", () => {
+  const PREDICTOR = { minReplicas: 0 };
+  const asleep = inferenceService(PREDICTOR, {
+    status: statusOf({ isvc: inferenceService(PREDICTOR), deployment: settledDeployment(0) }),
+  });
+  const waking = inferenceService(PREDICTOR, { status: statusOf({ isvc: asleep, deployment: settledDeployment(1) }) });
+
+  test.each<[string, Partial<Observation>, Record<string, string>]>([
+    [
+      "is asleep, which is no fault",
+      { isvc: asleep, deployment: settledDeployment(0) },
+      {
+        Ready: "True ScaledToZero",
+        Available: "True ScaledToZero",
+        Progressing: "False ScaledToZero",
+        Degraded: "False NoFailure",
+      },
+    ],
+    [
+      "stays ready while it wakes up, as its requests are held",
+      { isvc: asleep, replicas: [replica("a")] },
+      { Ready: "True WakingUp", Available: "True WakingUp", Progressing: "True StartingReplicas" },
+    ],
+    ["and as long as that lasts", { isvc: waking, replicas: [replica("a")] }, { Ready: "True WakingUp" }],
+    [
+      "is served as before then",
+      { isvc: waking, replicas: [replica("a", { ready: true })] },
+      { Ready: "True Serving" },
+    ],
+    [
+      "is not ready where the first replica fails",
+      { isvc: waking, replicas: [replica("a", { state: failing("StorageAccessDenied", "403") })] },
+      { Ready: "False StorageAccessDenied", Available: "False StorageAccessDenied" },
+    ],
+    [
+      "says what was refused, asleep or not",
+      { isvc: asleep, deployment: settledDeployment(0), violations: [{ reason: "ObjectRefused", message: "no" }] },
+      { Ready: "False ObjectRefused", Degraded: "True ObjectRefused" },
+    ],
+    [
+      "is stopped where the spec says so",
+      { isvc: inferenceService(PREDICTOR, { stop: true }), deployment: settledDeployment(0) },
+      { Ready: "False Stopped" },
+    ],
+    [
+      "is not ready at first, before any replica was",
+      { isvc: inferenceService(PREDICTOR), replicas: [replica("a")] },
+      { Ready: "False StartingReplicas" },
+    ],
+  ])("%s", (_words, observation, expected) => {
+    expect(conditionsOf(statusOf(observation))).toMatchObject(expected);
+  });
+
+  test("does not show why a replica was evicted once", () => {
+    const evicted = replica("a", { phase: "Failed", pod: { phase: "Failed", reason: "Evicted", message: "disk" } });
+    const status = statusOf({ isvc: asleep, deployment: settledDeployment(0), replicas: [evicted] });
+    expect(status.failures).toBeUndefined();
+    expect(status.replicasSummary).toBe("0/0");
+  });
+});

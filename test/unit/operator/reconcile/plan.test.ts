@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { InferenceService } from "../../../../common/inferenceservice.gen.ts";
+import { activatorSlice } from "../../../../operator/desired/activator-slice.ts";
 import { desiredObjects } from "../../../../operator/desired/desired-objects.ts";
 import type { KubeObject } from "../../../../operator/kube/object.ts";
 import { planWrites } from "../../../../operator/reconcile/plan.ts";
@@ -13,6 +14,18 @@ function settled(isvc: InferenceService): KubeObject[] {
     ...(object.kind === "Deployment" && { status: { observedGeneration: 1, replicas: 1, updatedReplicas: 1 } }),
   }));
 }
+
+/** The same with a Deployment that has no replicas. */
+function asleep(objects: readonly KubeObject[]): KubeObject[] {
+  return objects.map((object) => (object.kind === "Deployment" ? { ...object, spec: { replicas: 0 } } : object));
+}
+
+const SLICE: KubeObject = activatorSlice(
+  inferenceService({ minReplicas: 0 }),
+  { http: 20_000, grpc: 20_001 },
+  [{ address: "192.0.2.1", isListening: true }],
+  "operator-0",
+);
 
 function plan(
   isvc: InferenceService,
@@ -37,6 +50,7 @@ function plan(
 
 const FIXED = inferenceService({ minReplicas: 1 });
 const RANGE = inferenceService({ minReplicas: 1, maxReplicas: 3 });
+const MAY_SLEEP = inferenceService({ minReplicas: 0 });
 const OTHER_MODEL = inferenceService({ onnx: { storageUri: "s3://models/other" } });
 const CONFIG_OF_FIXED = desiredObjects(FIXED, CONFIG, OPERATOR).objects[0]?.metadata.name ?? "";
 
@@ -75,7 +89,7 @@ describe("what to write", () => {
     [
       "an autoscaler does not start what was stopped, so that is done for it",
       RANGE,
-      settled(RANGE).map((object) => (object.kind === "Deployment" ? { ...object, spec: { replicas: 0 } } : object)),
+      asleep(settled(RANGE)),
       [
         "apply ConfigMap (known)",
         "apply Deployment (known, 1 replicas)",
@@ -83,6 +97,30 @@ describe("what to write", () => {
         "apply HorizontalPodAutoscaler (known)",
         "apply PodDisruptionBudget (known)",
       ],
+    ],
+    [
+      "what may sleep starts with one replica",
+      MAY_SLEEP,
+      [],
+      ["apply ConfigMap", "apply Deployment (1 replicas)", "apply Service"],
+    ],
+    [
+      "and its number of replicas is left to the requests then",
+      MAY_SLEEP,
+      settled(MAY_SLEEP),
+      ["apply ConfigMap (known)", "apply Deployment (known, hands over replicas)", "apply Service (known)"],
+    ],
+    [
+      "what sleeps is left asleep, and those who answer for it are left alone",
+      MAY_SLEEP,
+      [...asleep(settled(MAY_SLEEP)), SLICE],
+      ["apply ConfigMap (known)", "apply Deployment (known, hands over replicas)", "apply Service (known)"],
+    ],
+    [
+      "what sleeps and no longer may is woken",
+      FIXED,
+      [...asleep(settled(MAY_SLEEP)), SLICE],
+      ["apply ConfigMap (known)", "apply Deployment (known, 1 replicas)", "apply Service (known)"],
     ],
     [
       "an autoscaler that is no longer wanted goes before the number of replicas is written, the budget after",
