@@ -121,5 +121,7 @@ function withValue(base: object, path: readonly string[], value: unknown): objec
 function companionsOf(name: string, field: string | undefined): object {
   if (name === "configMapRef" && field === "key") return { name: "our-ca" };
   if (name === "modelCache" && field === "maxSize") return { persistentVolumeClaim: { claimName: "cache" } };
+  if (name === "predictor" && field === "scaleTarget") return { scaleMetric: "concurrency" };
+  if (name === "predictor" && field === "scaleMetric") return { scaleTarget: 70 };
   return {};
 }

@@ -35,7 +35,7 @@ describe("the examples are valid", () => {
 describe("a manifest", () => {
   test("gets the cluster's defaults", () => {
     const [isvc] = read(service(`{ model: ${MODEL} }`), "isvc.yaml").services;
-    expect(isvc?.spec).toMatchObject({ stop: false, predictor: { minReplicas: 1, timeout: 60, scaleMetric: "cpu" } });
+    expect(isvc?.spec).toMatchObject({ stop: false, predictor: { minReplicas: 1, timeout: 60 } });
   });
 
   test("may hold several documents, and other objects, which are named", () => {
