@@ -147,6 +147,7 @@ describe("without a failed request", () => {
       digits({
         minReplicas: 1,
         maxReplicas: 3,
+        scaleMetric: "cpu",
         scaleTarget: 60,
         scaling: {
           behavior: { scaleUp: { stabilizationWindowSeconds: 0 }, scaleDown: { stabilizationWindowSeconds: 15 } },
@@ -170,7 +171,7 @@ describe("without a failed request", () => {
     const report = await load.stop();
     const stopMs = performance.now();
     await waitReplicas(1, 200_000);
-    console.log(`autoscaler: 1 -> 3 in ${upMs} ms, back in ${Math.round(performance.now() - stopMs)} ms`);
+    console.log(`autoscaler by CPU: 1 -> 3 in ${upMs} ms, back in ${Math.round(performance.now() - stopMs)} ms`);
     await expectNoFailure("autoscaling", [report, ...(await gentle.stop())]);
   });
 });
