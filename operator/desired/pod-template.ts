@@ -76,6 +76,13 @@ function podSpec(isvc: InferenceService, configMapName: string, settings: PodSet
       { name: "admin", containerPort: ADMIN_PORT, protocol: "TCP" },
     ],
     resources: containerResources(predictor),
+    // However little CPU it has to start with. It answers before it loads: how large the model is does not matter here.
+    startupProbe: {
+      httpGet: { path: "/v2/health/live", port: "http" },
+      periodSeconds: 1,
+      timeoutSeconds: 2,
+      failureThreshold: 300,
+    },
     // Liveness says that the process answers; a model that cannot be loaded is reported, not restarted.
     livenessProbe: {
       httpGet: { path: "/v2/health/live", port: "http" },
