@@ -40,7 +40,7 @@ export const PATIENCE = 3;
 
 /** Decides the next step; it is asked again after each. */
 export function nextRolloutStep(snapshot: RolloutSnapshot): RolloutStep {
-  const { record, identity, isRecordCertain, wish, nowMs } = snapshot;
+  const { record, identity, isRecordCertain, wish } = snapshot;
   if (!isRecordCertain || record === undefined || record.holder !== identity) return { kind: "claim" };
   const aim = aimOf(snapshot);
   const { replicas, served, serving } = aim;
@@ -63,21 +63,27 @@ export function nextRolloutStep(snapshot: RolloutSnapshot): RolloutStep {
       : { kind: "wait", untilMs: undefined };
   }
   if (isSameServing(served.serving, serving)) return { kind: "wait", untilMs: undefined };
-  return stepOfSwitch(snapshot, replicas, serving, nowMs);
+  return stepOfSwitch(snapshot, { replicas, served, serving });
 }
 
 function stepOfSwitch(
   snapshot: RolloutSnapshot,
-  replicas: readonly ReplicaView[],
-  serving: Serving,
-  nowMs: number,
+  {
+    replicas,
+    served,
+    serving,
+  }: { readonly replicas: readonly ReplicaView[]; readonly served: ServedRecord; readonly serving: Serving },
 ): RolloutStep {
-  const { wish, obstinate, backOffUntilMs } = snapshot;
+  const { wish, obstinate, backOffUntilMs, nowMs } = snapshot;
   const awaited = (wish.consistency === "Strict" ? replicas : replicas.filter(({ isReachable }) => isReachable)).filter(
     // Whoever has not joined answers nobody, and joins at the next epoch; unless the version fails there.
     (replica) => replica.model?.gate?.kind !== "Unjoined" || failureOf(replica, serving.version) !== undefined,
   );
-  if (awaited.length === 0) return { kind: "wait", untilMs: undefined };
+  if (awaited.length === 0) {
+    if (!isGone(served.serving.version, replicas) || !replicas.some((replica) => isPrepared(replica, serving)))
+      return { kind: "wait", untilMs: undefined };
+    return nowMs < backOffUntilMs ? { kind: "wait", untilMs: backOffUntilMs } : { kind: "switch", serving };
+  }
   const lost = wish.consistency === "Strict" ? replicas.filter((one) => isLost(one, obstinate, nowMs)) : [];
   const [first] = lost;
   // If none answers, it is rather the operator that is cut off.
@@ -168,6 +174,16 @@ export function preparationOf({ target, served, serving }: Omit<Aim, "replicas">
     }),
     pollIntervalMs: wish.pollIntervalMs,
   };
+}
+
+/**
+ * Whether nobody answers with a version, nor ever will: it was removed from the repository while no replica ran, or all
+ * have been replaced since. Whoever waited for somebody to join at it would wait forever.
+ */
+function isGone(version: number, replicas: readonly ReplicaView[]): boolean {
+  return replicas.every(
+    ({ model }) => model?.gate?.kind === "Unjoined" && model.listed !== undefined && !model.listed.includes(version),
+  );
 }
 
 function mustBeServed(replica: ReplicaView, record: ServedRecord): boolean {

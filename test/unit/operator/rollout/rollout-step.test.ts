@@ -167,6 +167,32 @@ describe("the next step", () => {
       "wait",
     ],
     [
+      "where none has joined, the version that is served comes first",
+      snapshot([replica("a", { ...newer, ready: [2], gate: UNJOINED })]),
+      "wait",
+    ],
+    [
+      "unless it was removed from the repository since",
+      snapshot([
+        replica("a", { listed: [2], ready: [2], gate: UNJOINED }),
+        replica("b", { listed: [2], ready: [], gate: UNJOINED }),
+      ]),
+      "switch 2 d2",
+    ],
+    [
+      "which all must have seen",
+      snapshot([
+        replica("a", { listed: [2], ready: [2], gate: UNJOINED }),
+        replica("b", { ...newer, ready: [], gate: UNJOINED }),
+      ]),
+      "wait",
+    ],
+    [
+      "and not while somebody may still answer with it",
+      snapshot([replica("a", { listed: [2], ready: [2], gate: UNJOINED }), replica("b", { listed: [2], ready: [1] })]),
+      "wait",
+    ],
+    [
       "after a failed attempt there is a pause",
       snapshot([replica("a", both)], { backOffUntilMs: NOW + 9 }),
       `wait ${NOW + 9}`,
