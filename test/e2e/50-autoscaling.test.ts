@@ -91,7 +91,7 @@ test("replicas follow requests in flight, and share the connections that were th
   );
   const startMs = performance.now();
   // All of them keep their connections: new replicas get their share only if these are given up.
-  const load = startLoad({ url: URL, body, clients: 12, pauseMs: 5, maxDurationMs: 240_000 });
+  const load = startLoad({ url: URL, body, clients: 8, maxDurationMs: 240_000 });
   await waitReplicas(3, 150_000);
   const upMs = Math.round(performance.now() - startMs);
   await delay(10_000);
