@@ -147,6 +147,7 @@ describe("the operator's environment", () => {
       LOCKSTEP_CONCURRENT_RECONCILES: 8,
       LOCKSTEP_NETWORK_POLICY: false,
       LOCKSTEP_FENCE_TTL_MS: 2_000,
+      LOCKSTEP_LOAD_INTERVAL_MS: 2_000,
       LOCKSTEP_LOG_LEVEL: "debug",
     });
   });
