@@ -86,6 +86,8 @@ test("cycles of sleep lose no request, over HTTP and gRPC", { timeout: 600_000 }
   const coldStarts: ColdStart[] = [];
   for (let cycle = 0; cycle < CYCLES; cycle++) {
     await waitFor(NAMESPACE, "echo", "sleep", (status) => conditionOf(status, "Ready") === "True ScaledToZero", 90_000);
+    // As long as one drains, it may be asked.
+    await kubectl(["wait", "-n", NAMESPACE, "--for=delete", "pod", "--all", "--timeout=60s"]);
     const ask = cycle % 2 === 0 ? overHttp : overGrpc;
     const sentMs = Date.now();
     outcomes.push(await ask());
