@@ -77,12 +77,13 @@ describe("an autoscaler", () => {
   });
   afterEach(() => sandbox.close());
 
+  const WITH_METRICS_API = { environment: { LOCKSTEP_METRICS_API: "true", LOCKSTEP_METRICS_API_PORT: "0" } };
   const autoscaler = (name: string): Promise<AutoscalerObject | undefined> =>
     sandbox.read<AutoscalerObject>(RESOURCES.horizontalPodAutoscalers, `${name}-predictor`);
 
   test("looks at requests in flight by default, as the API server takes it", async () => {
     await sandbox.create(RESOURCES.inferenceServices, manifest("digits", { maxReplicas: 3 }));
-    await sandbox.operator();
+    await sandbox.operator(WITH_METRICS_API);
     const made = await eventually(
       () => autoscaler("digits"),
       () => "an autoscaler",
@@ -102,7 +103,7 @@ describe("an autoscaler", () => {
     const scaled = { maxReplicas: 3, scaleMetric: "concurrency" };
     await sandbox.create(RESOURCES.inferenceServices, manifest("digits", scaled));
     await sandbox.create(RESOURCES.inferenceServices, manifest("topic", { maxReplicas: 3 }));
-    const operator = await sandbox.operator();
+    const operator = await sandbox.operator(WITH_METRICS_API);
     await waitReady(sandbox, "digits", "False CreatingReplicas");
     await eventually(
       () => autoscaler("digits"),

@@ -220,6 +220,8 @@ describe("an operator that is killed", () => {
     const isAboutWaking = write === "scaled to 1" || write === "slice deleted";
     if (isAboutWaking) {
       await waitReady(sandbox, "digits", "True ScaledToZero", 60_000);
+      // A replica that drains might answer, and nobody would be woken.
+      await addressesAre(FIRST);
       void service.ask();
     }
     await died.promise;
