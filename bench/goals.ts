@@ -1,10 +1,10 @@
 import { LATENCY_CASES, type LoadCaseName } from "./load-cases.ts";
 import type { PeerName } from "./peers/peer.ts";
-import type { LoadRound, Results } from "./results.ts";
+import { OVERLOAD_FACTORS, type LoadRound, type Results } from "./results.ts";
 import { ratioSpread, spreadOf, type Spread } from "./statistics.ts";
 
 /** How figures are written: `fraction` as 1/18, `times` as 5.0x, `share` in per cent. */
-export type Unit = "fraction" | "times" | "share" | "ms" | "MB";
+export type Unit = "fraction" | "times" | "share" | "ms" | "s" | "MB";
 
 /** Something that Lockstep wants to reach. */
 export interface Goal {
@@ -57,12 +57,24 @@ export const GOALS: readonly Goal[] = [
     measure: ({ latency }) =>
       spreadOf((latency[name]?.lockstep ?? []).map((round) => round.p99Ms / round.unloadedP50Ms)),
   })),
-  {
-    what: "overload, 3 times the capacity",
+  ...OVERLOAD_FACTORS.map((factor): Goal => ({
+    what: `overload, ${factor} times the capacity`,
     formula: "answers per second / those at the peak",
     unit: "share",
-    bound: { kind: "at least", value: 0.9 },
-    measure: ({ overload }) => spreadOf(overload.map((round) => round.goodputPerSecond / round.peakPerSecond)),
+    bound: { kind: "at least", value: factor === 3 ? 0.9 : 0.8 },
+    measure: ({ overload }) =>
+      spreadOf(
+        overload
+          .filter((round) => round.factor === factor)
+          .map((round) => round.goodputPerSecond / round.peakPerSecond),
+      ),
+  })),
+  {
+    what: "recovery from overload",
+    formula: "until a second with nine tenths of the peak",
+    unit: "s",
+    bound: { kind: "at most", value: 5 },
+    measure: ({ overload }) => spreadOf(overload.map((round) => round.recoverySeconds)),
   },
   {
     what: "time of a rejection in overload",

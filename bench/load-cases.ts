@@ -81,7 +81,7 @@ export type LoadCaseName = (typeof LOAD_CASES)[number]["name"];
 export const OTHER_CASES = {
   start: "start of the process to its first answer, and its memory, with mlp",
   latency: "Lockstep and node-http at half of what they can, open loop, for iris-json, mlp-binary and cnn-binary",
-  overload: "Lockstep at three times its capacity, open loop, with the CNN",
+  overload: "Lockstep at three and five times its capacity, open loop, with the CNN",
   decode: "JSON of 4, 784 and 27,648 numbers to a tensor, beside JSON.parse and a copy",
 } as const;
 export type OtherCaseName = keyof typeof OTHER_CASES;

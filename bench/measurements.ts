@@ -10,7 +10,7 @@ import type { DecodeJob } from "./decode-json.ts";
 import type { RunningPeer } from "./peers/run-peer.ts";
 import { runPinned } from "./pinned-process.ts";
 import { parseMetrics, valueOf } from "./prometheus-text.ts";
-import type { DecodeRound, Failures, LatencyRound, LoadRound, OverloadRound } from "./results.ts";
+import type { DecodeRound, Failures, LatencyRound, LoadRound, OverloadFactor, OverloadRound } from "./results.ts";
 import { targetOf, type Encoding } from "./wire/encoding.ts";
 
 /** How long each measurement takes. */
@@ -21,7 +21,9 @@ export interface Durations {
 
 /** Rejections: too many requests, or not now. */
 const REJECTIONS: ReadonlySet<string> = new Set(["429", "503", "grpc 8", "grpc 14"]);
-const OVERLOAD_FACTOR = 3;
+/** So many seconds after an overload are looked at, at most. */
+const LONGEST_RECOVERY_SECONDS = 10;
+const RECOVERED_SHARE = 0.9;
 /** More than any queue of the server, so that it is the server that rejects. */
 const OVERLOAD_CONNECTIONS = 2_000;
 /** Until its queues are full. */
@@ -71,22 +73,30 @@ export async function measureLatency(
   };
 }
 
-/** One round of: the peak in a closed loop, then an open loop at three times that. */
+/** One round of: the peak in a closed loop, an open loop at several times that, and the closed loop again. */
 export async function measureOverload(
   server: RunningPeer,
   { connections, streams, encoding }: Pick<LoadCase, "connections" | "streams" | "encoding">,
+  factor: OverloadFactor,
   durations: Durations,
 ): Promise<OverloadRound> {
   const peak = await measureLoad(server, { connections, streams }, encoding, durations);
-  const offeredPerSecond = peak.requestsPerSecond * OVERLOAD_FACTOR;
+  const offeredPerSecond = peak.requestsPerSecond * factor;
   const result = await load(
     server,
     encoding,
     { kind: "open", connections: OVERLOAD_CONNECTIONS, streams: 1, requestsPerSecond: offeredPerSecond },
     { ...durations, warmupMs: OVERLOAD_WARMUP_MS },
   );
+  let recoverySeconds = Number.POSITIVE_INFINITY;
+  for (let second = 1; second <= LONGEST_RECOVERY_SECONDS && recoverySeconds === Number.POSITIVE_INFINITY; second++) {
+    const after = await measureLoad(server, { connections, streams }, encoding, { warmupMs: 0, measureMs: 1_000 });
+    if (after.requestsPerSecond >= RECOVERED_SHARE * peak.requestsPerSecond) recoverySeconds = second;
+  }
   const isRejection = (outcome: string): boolean => REJECTIONS.has(outcome);
   return {
+    factor,
+    recoverySeconds,
     peakPerSecond: peak.requestsPerSecond,
     offeredPerSecond,
     goodputPerSecond: countOf(result, isGood) / result.seconds,

@@ -69,6 +69,7 @@ export function formatFigure(value: number, unit: Unit): string {
     case "share":
       return `${significant(value * 100)} %`;
     case "ms":
+    case "s":
     case "MB":
       return `${significant(value)} ${unit}`;
     default:
@@ -177,25 +178,29 @@ function latencyTable({ latency }: Results): Table {
 function overloadTable({ overload }: Results): Table {
   const rows = overload.map((round, index) => [
     String(index + 1),
+    `${round.factor}x`,
     String(Math.round(round.peakPerSecond)),
     String(Math.round(round.offeredPerSecond)),
     String(Math.round(round.goodputPerSecond)),
     String(Math.round(round.rejectedPerSecond)),
     Number.isNaN(round.rejectionP99Ms) ? "-" : significant(round.rejectionP99Ms),
     significant(round.goodP99Ms),
+    Number.isFinite(round.recoverySeconds) ? String(round.recoverySeconds) : "none",
     formatFailures([round]),
   ]);
   const head = [
-    "round",
+    "measurement",
+    "load",
     "peak/s",
     "offered/s",
     "answered/s",
     "rejected/s",
     "rejection p99 ms",
     "answer p99 ms",
+    "recovered in second",
     "failed",
   ];
-  return { title: "overload: Lockstep at three times its capacity, CNN", head, rows };
+  return { title: "overload: Lockstep at several times its capacity, CNN", head, rows };
 }
 
 function decodeTable({ decode }: Results): Table {

@@ -44,8 +44,13 @@ export interface LatencyRound {
   readonly failures: Failures;
 }
 
-/** Lockstep when three times as much arrives as it can answer. */
+/** How many times as much as Lockstep can answer arrives. */
+export const OVERLOAD_FACTORS = [3, 5] as const;
+export type OverloadFactor = (typeof OVERLOAD_FACTORS)[number];
+
+/** Lockstep when more arrives than it can answer. */
 export interface OverloadRound {
+  readonly factor: OverloadFactor;
   readonly peakPerSecond: number;
   readonly offeredPerSecond: number;
   readonly goodputPerSecond: number;
@@ -53,6 +58,8 @@ export interface OverloadRound {
   /** NaN if nothing was rejected. */
   readonly rejectionP99Ms: number;
   readonly goodP99Ms: number;
+  /** From the end of the overload until a second in which nine tenths of the peak are answered; infinite if none came soon. */
+  readonly recoverySeconds: number;
   /** What was neither answered nor rejected. */
   readonly failures: Failures;
 }

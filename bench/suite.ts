@@ -20,7 +20,7 @@ import { encodingFor, PEERS, type Peer, type PeerName } from "./peers/peer.ts";
 import { isInstalled, startPeer, type RunningPeer } from "./peers/run-peer.ts";
 import { formatFailures } from "./report.ts";
 import { ResultStore } from "./result-store.ts";
-import type { Results } from "./results.ts";
+import { OVERLOAD_FACTORS, type Results } from "./results.ts";
 import { expectedAnswer, faultOf } from "./wire/answer.ts";
 import type { Encoding } from "./wire/encoding.ts";
 
@@ -185,13 +185,16 @@ async function runOverload(server: RunningPeer, { options, store, progress }: Co
   const each = LOAD_CASES.find(({ name }) => name === "cnn-binary");
   if (!options.cases.has("overload") || each === undefined) return;
   for (let round = 0; round < options.rounds; round++) {
-    const measured = await measureOverload(server, each, options);
-    store.addOverload(measured);
-    const [good, rejected, peak] = [measured.goodputPerSecond, measured.rejectedPerSecond, measured.peakPerSecond];
-    progress(
-      `overload ${round + 1}/${options.rounds}: ${Math.round(good)}/s of ${Math.round(peak)}/s, ` +
-        `${Math.round(rejected)}/s rejected, p99 ${measured.rejectionP99Ms.toFixed(1)} ms, failed: ${formatFailures([measured])}`,
-    );
+    for (const factor of OVERLOAD_FACTORS) {
+      const measured = await measureOverload(server, each, factor, options);
+      store.addOverload(measured);
+      const [good, rejected, peak] = [measured.goodputPerSecond, measured.rejectedPerSecond, measured.peakPerSecond];
+      progress(
+        `overload ${round + 1}/${options.rounds}, ${factor} times: ${Math.round(good)}/s of ${Math.round(peak)}/s, ` +
+          `${Math.round(rejected)}/s rejected, p99 ${measured.rejectionP99Ms.toFixed(1)} ms, ` +
+          `recovered in second ${measured.recoverySeconds}, failed: ${formatFailures([measured])}`,
+      );
+    }
   }
 }
 

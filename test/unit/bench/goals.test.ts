@@ -67,6 +67,8 @@ describe("goals", () => {
       failures: {},
     });
     store.addOverload({
+      factor: 3,
+      recoverySeconds: 2,
       peakPerSecond: 500,
       offeredPerSecond: 1_500,
       goodputPerSecond: 460,
@@ -83,6 +85,7 @@ describe("goals", () => {
     const { results } = store;
     expect(row(results, "latency of iris-json at half of capacity")).toMatchObject({ isMet: false });
     expect(row(results, "overload, 3 times the capacity").measured?.median).toBeCloseTo(0.92, 9);
+    expect(row(results, "recovery from overload")).toMatchObject({ isMet: true });
     expect(row(results, "time of a rejection in overload")).toMatchObject({ isMet: true });
     expect(row(results, "memory with mlp, under load")).toMatchObject({ isMet: false });
     expect(row(results, "memory with mlp, after the first answer")).toMatchObject({ isMet: true });
@@ -94,6 +97,8 @@ describe("goals", () => {
   test("an overload without a rejection says nothing of their time", () => {
     const store = new ResultStore();
     store.addOverload({
+      factor: 5,
+      recoverySeconds: Number.POSITIVE_INFINITY,
       peakPerSecond: 1,
       offeredPerSecond: 3,
       goodputPerSecond: 1,
@@ -103,6 +108,7 @@ describe("goals", () => {
       failures: {},
     });
     expect(row(store.results, "time of a rejection in overload").isMet).toBeUndefined();
+    expect(row(store.results, "recovery from overload")).toMatchObject({ isMet: false });
   });
 
   test("a bound itself is met", () => {
