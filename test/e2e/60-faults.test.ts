@@ -49,7 +49,12 @@ function digits(minReplicas: number): object {
 }
 
 interface Pods {
-  readonly items: readonly { readonly metadata: { readonly uid: string; readonly name: string } }[];
+  readonly items: readonly {
+    readonly metadata: { readonly uid: string; readonly name: string };
+    readonly status?: {
+      readonly containerStatuses?: readonly { readonly restartCount: number; readonly ready: boolean }[];
+    };
+  }[];
 }
 
 /** Processes of the replicas; none where pods do not run on this machine. */
@@ -58,6 +63,30 @@ async function replicaPids(): Promise<number[]> {
   return (pods?.items ?? [])
     .map(({ metadata }) => podPid(metadata.uid, "runtime.mjs"))
     .filter((pid) => pid !== undefined);
+}
+
+/** Kills replicas, and waits until Kubernetes knows that each has started again and is ready. */
+async function kill(pids: readonly number[]): Promise<void> {
+  const containers = async (): Promise<{ readonly restarts: number; readonly ready: number }> => {
+    const pods = await read<Pods>(NAMESPACE, "pods", "-l", "serving.lockstep.dev/inferenceservice=digits");
+    const all = pods?.items.flatMap(({ status }) => status?.containerStatuses ?? []) ?? [];
+    return {
+      restarts: all.reduce((sum, { restartCount }) => sum + restartCount, 0),
+      ready: all.filter(({ ready }) => ready).length,
+    };
+  };
+  const before = await containers();
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  await eventually(
+    `${pids.length} replicas that have started again`,
+    async () => {
+      const { restarts, ready } = await containers();
+      if (restarts === before.restarts + pids.length && ready === REPLICAS) return true;
+      throw new Error(`${restarts} restarts, ${ready} ready`);
+    },
+    { withinMs: 120_000 },
+  );
+  await waitWhole();
 }
 
 function waitWhole(replicas = REPLICAS): Promise<unknown> {
@@ -115,31 +144,14 @@ function expectOnlyBrokenConnections({ failures, failed, sent }: LoadReport): vo
 describe.runIf(componentPid("kube-apiserver") !== undefined)("on a node whose processes can be struck", () => {
   test("a replica is killed: what it was answering breaks, and nothing after it is out of the load balancer", async () => {
     const [victim = 0] = await replicaPids();
-    const [struck, after] = await during("kill -9 of one of three replicas", async () => {
-      process.kill(victim, "SIGKILL");
-      await eventually("another process", async () => !(await replicaPids()).includes(victim) || undefined, {
-        withinMs: 60_000,
-      });
-      await waitWhole();
-    });
+    const [struck, after] = await during("kill -9 of one of three replicas", () => kill([victim]));
     expectOnlyBrokenConnections(struck);
     expectNoFailure(after);
   });
 
   test("two of three replicas are killed at a time, as with their node", async () => {
     const victims = (await replicaPids()).slice(0, 2);
-    const [struck, after] = await during("kill -9 of two of three replicas", async () => {
-      for (const pid of victims) process.kill(pid, "SIGKILL");
-      await eventually(
-        "other processes",
-        async () => {
-          const pids = await replicaPids();
-          return (pids.length === REPLICAS && !victims.some((pid) => pids.includes(pid))) || undefined;
-        },
-        { withinMs: 60_000 },
-      );
-      await waitWhole();
-    });
+    const [struck, after] = await during("kill -9 of two of three replicas", () => kill(victims));
     for (const kind of Object.keys(struck.failures)) expect(kind).not.toMatch(/^\d/);
     expectNoFailure(after);
   });
