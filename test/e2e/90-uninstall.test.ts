@@ -17,6 +17,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found"]);
   await kubectl(["delete", "crd", "inferenceservices.serving.lockstep.dev", "--ignore-not-found"]);
+  // First: as long as the API server knows of an API that nobody serves, it deletes no namespace.
+  await uninstallLockstep();
   await kubectl(["delete", "namespace", OPERATOR_NAMESPACE, "--ignore-not-found"]);
   await store.stop();
 });
