@@ -27,8 +27,9 @@ export class SimulatedReplica {
     this.#onChange = onChange;
   }
 
+  /** A fence is too short for anybody to see the replica as not ready. */
   get isReady(): boolean {
-    return this.#gate.kind === "Serving";
+    return this.#gate.kind === "Serving" || this.#gate.kind === "Fenced";
   }
 
   /** Listens on the replicas' admin port of an address. */
