@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { floats, onnxModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from "../test/fixtures/onnx-builder.ts";
+import { seededRandom } from "../test/fixtures/random-numbers.ts";
 
 /** A tensor of a request, with its values. */
 export interface BenchTensor {
@@ -114,17 +115,6 @@ export function cnnGraph(): OnnxGraph {
     outputs: [{ name: "output", type: "FLOAT", dims: ["batch", 10] }],
     nodes,
     initializers,
-  };
-}
-
-/** Numbers from 0 to 1, always the same for a seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 

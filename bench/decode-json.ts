@@ -1,5 +1,5 @@
 import { readInferRequest } from "../runtime/protocol/v2/infer-request-json.ts";
-import { seededRandom } from "./bench-models.ts";
+import { seededRandom } from "../test/fixtures/random-numbers.ts";
 import type { DecodeRound } from "./results.ts";
 
 /** The process that measures how long a tensor in JSON takes to be decoded, two ways in turn. This file is an entry. */

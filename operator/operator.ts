@@ -102,6 +102,9 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     podGone: (uid) => replicas?.forget(uid),
   });
 
+  const recorder = config.POD_NAME || "lockstep-operator";
+  // Of what every replica of the operator does, whoever leads.
+  const unguarded = createApiCluster({ client, identity: recorder });
   let ownKeyPem: string | undefined;
   const privateKeyPem = (cluster: Pick<Cluster, "get" | "create">, signal: AbortSignal): Promise<string> =>
     config.POD_NAMESPACE === ""
@@ -113,7 +116,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     isNeeded: ({ spec }) => isLoadNeeded(spec, config),
     intervalMs: config.LOCKSTEP_LOAD_INTERVAL_MS,
     collected: (round) => metrics.loadCollected(round),
-    privateKeyPem: (signal) => privateKeyPem(createApiCluster({ client, identity }), signal),
+    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
     logger,
   });
 
@@ -136,8 +139,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     metricsApiCertificateNotAfter: () => metricsApi?.certificateNotAfter(),
     activator: () => activator?.counts() ?? { held: 0, open: 0 },
   });
-  // Whoever leads: it holds connections on what the slices say.
-  const unguarded = createApiCluster({ client, identity: config.POD_NAME || "lockstep-operator" });
+  // It holds connections on what the slices say.
   const standIn = (activator = new Activator({
     world,
     network,
@@ -190,7 +192,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     void checkValidationRules(client, logger, stopping.signal);
     const cluster = createApiCluster({
       client,
-      identity: config.POD_NAME || "lockstep-operator",
+      identity: recorder,
       guard: () => {
         if (!holdsLead()) throw new Error("this operator does not lead");
       },

@@ -1,6 +1,7 @@
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import { listenOnPort } from "../common/listen-on-port.ts";
 
 /** What the operator's health and metrics server tells. */
 export interface OperatorServerOptions {
@@ -19,7 +20,7 @@ export interface OperatorServer {
 /** Serves /healthz (the process runs), /readyz (its view of the cluster is fresh) and /metrics. */
 export async function startOperatorServer(options: OperatorServerOptions): Promise<OperatorServer> {
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 }, createApp(options));
-  await listen(server, options.port);
+  await listenOnPort(server, options.port);
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>
@@ -59,14 +60,4 @@ function createApp({ notReady, renderMetrics }: OperatorServerOptions): Express 
     response.status(500).type("text").send("the metrics could not be read\n");
   });
   return app;
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

@@ -4,7 +4,7 @@ import type { KubeClient } from "../../operator/kube/client.ts";
 import { ApiError } from "../../operator/kube/cluster.ts";
 import { createListWatch } from "../../operator/kube/list-watch.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
-import { pathOf, RESOURCES } from "../../operator/kube/resources.ts";
+import { RESOURCES } from "../../operator/kube/resources.ts";
 import type { PodObject } from "../../operator/observed/observation.ts";
 import { createLogger } from "../../common/logger.ts";
 import { TestNode } from "../../test/switch/test-node.ts";
@@ -14,7 +14,6 @@ const BEAT_MS = 2_000;
 
 /** The kubelets of a control plane without nodes: each pod runs as a {@link SimulatedReplica} on an address of its own, 127.1.X.Y. */
 export class SimulatedNodes implements AsyncDisposable {
-  readonly #client: KubeClient;
   readonly #node: TestNode;
   readonly #pods: Informer<PodObject & KubeObject>;
   readonly #replicas = new Map<string, SimulatedReplica>();
@@ -23,7 +22,6 @@ export class SimulatedNodes implements AsyncDisposable {
   #last = 0;
 
   constructor(client: KubeClient, namespace: string) {
-    this.#client = client;
     this.#node = new TestNode(client, "simulated");
     this.#pods = new Informer<PodObject & KubeObject>({
       sources: [createListWatch(client, { resource: RESOURCES.pods, namespace })],
@@ -56,7 +54,8 @@ export class SimulatedNodes implements AsyncDisposable {
     const tell = (): void => {
       if (told === replica.isReady) return;
       told = replica.isReady;
-      void this.#patchStatus(pod, address, told).catch(ignoreRefusal);
+      const { namespace = "", name } = pod.metadata;
+      void this.#node.setStatus({ namespace, name }, { address, isReady: told, restarts: 0 }).catch(ignoreRefusal);
     };
     const replica = new SimulatedReplica(pod.metadata.labels?.[SERVICE_LABEL] ?? "", tell);
     this.#replicas.set(uid, replica);
@@ -70,34 +69,8 @@ export class SimulatedNodes implements AsyncDisposable {
     this.#ending.add(uid);
     await this.#replicas.get(uid)?.close();
     this.#replicas.delete(uid);
-    await this.#client
-      .send({
-        method: "DELETE",
-        path: pathOf(RESOURCES.pods, { namespace: pod.metadata.namespace, name: pod.metadata.name }),
-        body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } },
-      })
-      .catch(ignoreRefusal);
-  }
-
-  async #patchStatus({ metadata }: KubeObject, address: string, isReady: boolean): Promise<void> {
-    const runtime = { name: "runtime", image: "i", imageID: "i", ready: isReady, started: true, restartCount: 0 };
-    await this.#client.send({
-      method: "PATCH",
-      path: pathOf(RESOURCES.pods, { namespace: metadata.namespace, name: metadata.name, subresource: "status" }),
-      contentType: "application/merge-patch+json",
-      body: {
-        status: {
-          phase: "Running",
-          podIP: address,
-          podIPs: [{ ip: address }],
-          conditions: [
-            { type: "PodScheduled", status: "True" },
-            { type: "Ready", status: isReady ? "True" : "False" },
-          ],
-          containerStatuses: [{ ...runtime, state: { running: {} } }],
-        },
-      },
-    });
+    const { namespace = "", name } = pod.metadata;
+    await this.#node.remove(namespace, name, uid).catch(ignoreRefusal);
   }
 }
 

@@ -1,8 +1,9 @@
 import { constants } from "node:crypto";
-import { createServer, type Server } from "node:https";
+import { createServer } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { listenOnPort } from "../../common/listen-on-port.ts";
 import { refuse, type MetricsAnswer, type MetricsRequest } from "./answer.ts";
 import type { KeyPairPem } from "./certificates.ts";
 import { authenticate, type FrontProxyTrust } from "./front-proxy.ts";
@@ -44,7 +45,7 @@ export async function startMetricsApiServer(options: MetricsApiServerOptions): P
     (request, response) => respond(request, response, { ...options, trust: credentials?.trust }),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, options.port);
+  await listenOnPort(server, options.port);
   return {
     port: (server.address() as AddressInfo).port,
     use: (wanted) => {
@@ -115,14 +116,4 @@ function certifiedNameOf({ socket }: IncomingMessage): string | undefined {
   // A list where it has several names.
   const name: unknown = tls.getPeerCertificate().subject?.CN;
   return typeof name === "string" ? name : "";
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

@@ -6,6 +6,7 @@ import { createTcpNetwork, type ActivatorNetwork } from "../../operator/activato
 import type { EndpointSliceFields } from "../../operator/desired/owned-object.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { RESOURCES } from "../../operator/kube/resources.ts";
+import { loadNowMs } from "../../operator/load/load-clock.ts";
 import type { LoadSource } from "../../operator/load/load-source.ts";
 import type { PodObject } from "../../operator/observed/observation.ts";
 import type { Replicas } from "../../operator/replicas/replicas.ts";
@@ -123,7 +124,7 @@ export async function startSleepingService(sandbox: Sandbox, name: string): Prom
           podName: metadata.name,
           samples: [
             {
-              atMs: performance.timeOrigin + performance.now(),
+              atMs: loadNowMs(),
               load: {
                 instance: "a",
                 takenAtMs: performance.now(),

@@ -186,36 +186,8 @@ export class Fleet implements AsyncDisposable {
     await this.#patchStatus(pod.metadata.name, replica);
   }
 
-  async #patchStatus(name: string, { address, isReady, restarts }: Replica): Promise<void> {
-    const container = {
-      name: "runtime",
-      image: "i",
-      imageID: "i",
-      ready: isReady,
-      started: true,
-      restartCount: restarts,
-    };
-    await this.#patch(name, {
-      phase: "Running",
-      podIP: address,
-      podIPs: [{ ip: address }],
-      conditions: [
-        { type: "PodScheduled", status: "True" },
-        { type: "Ready", status: isReady ? "True" : "False" },
-      ],
-      containerStatuses: [{ ...container, state: { running: {} } }],
-    });
-  }
-
-  async #patch(name: string, status: object): Promise<void> {
-    await this.#client
-      .send({
-        method: "PATCH",
-        path: pathOf(RESOURCES.pods, { namespace: this.#namespace, name, subresource: "status" }),
-        contentType: "application/merge-patch+json",
-        body: { status },
-      })
-      .catch(ignoreGone);
+  async #patchStatus(name: string, replica: Replica): Promise<void> {
+    await this.#node.setStatus({ namespace: this.#namespace, name }, replica).catch(ignoreGone);
   }
 
   async #stop(name: string, uid: string, replica: Replica | undefined): Promise<void> {
@@ -228,13 +200,7 @@ export class Fleet implements AsyncDisposable {
       await replica.proxy.close();
       this.#replicas.delete(uid);
     }
-    await this.#client
-      .send({
-        method: "DELETE",
-        path: pathOf(RESOURCES.pods, { namespace: this.#namespace, name }),
-        body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } },
-      })
-      .catch(ignoreGone);
+    await this.#node.remove(this.#namespace, name, uid).catch(ignoreGone);
   }
 }
 

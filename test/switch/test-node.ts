@@ -68,6 +68,42 @@ export class TestNode {
     });
   }
 
+  /** Says of a pod on this node that its process runs at an address. Throws ApiError where it is gone. */
+  async setStatus(
+    { namespace, name }: { readonly namespace: string; readonly name: string },
+    { address, isReady, restarts }: { readonly address: string; readonly isReady: boolean; readonly restarts: number },
+  ): Promise<void> {
+    const container = {
+      name: "runtime",
+      image: "i",
+      imageID: "i",
+      ready: isReady,
+      started: true,
+      restartCount: restarts,
+    };
+    await this.#patch(pathOf(RESOURCES.pods, { namespace, name, subresource: "status" }), {
+      status: {
+        phase: "Running",
+        podIP: address,
+        podIPs: [{ ip: address }],
+        conditions: [
+          { type: "PodScheduled", status: "True" },
+          { type: "Ready", status: isReady ? "True" : "False" },
+        ],
+        containerStatuses: [{ ...container, state: { running: {} } }],
+      },
+    });
+  }
+
+  /** Says that a pod's process has ended, with which the pod is gone. Throws ApiError where it is. */
+  async remove(namespace: string, name: string, uid: string): Promise<void> {
+    await this.#client.send({
+      method: "DELETE",
+      path: pathOf(RESOURCES.pods, { namespace, name }),
+      body: { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } },
+    });
+  }
+
   async leave(): Promise<void> {
     await this.#client.send({ method: "DELETE", path: `/api/v1/nodes/${this.#name}` });
     await this.#client.send({ method: "DELETE", path: `${LEASES}/${this.#name}` });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { benchModel, seededRandom } from "../../../bench/bench-models.ts";
+import { benchModel } from "../../../bench/bench-models.ts";
 import { encodingFor, PEERS, type Peer } from "../../../bench/peers/peer.ts";
 import { faultOf, readGrpcAnswer, readHttpAnswer } from "../../../bench/wire/answer.ts";
 import { InferRequestMessage, InferResponseMessage, MODEL_INFER_PATH, targetOf } from "../../../bench/wire/encoding.ts";
+import { seededRandom } from "../../fixtures/random-numbers.ts";
 
 const PORTS = { http: 8080, grpc: 9000 };
 const iris = required(benchModel("iris"));

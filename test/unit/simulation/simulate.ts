@@ -1,7 +1,7 @@
+import { seededRandom } from "../../fixtures/random-numbers.ts";
 import { HorizontalAutoscaler, SYNC_MS } from "./horizontal-autoscaler.ts";
 import type { MetricPipeline } from "./metric-pipelines.ts";
 import { ModelledReplica, type Answered, type ModelledModel } from "./modelled-replica.ts";
-import { createRandom } from "./random.ts";
 
 export interface Scenario {
   readonly model: ModelledModel;
@@ -35,7 +35,7 @@ const TICK_MS = 1_000;
 /** Runs a scenario: clients that come at random, whatever becomes of those before them, and are spread at random. */
 export function simulate(scenario: Scenario, pipelines: readonly MetricPipeline[]): Outcome {
   const { model, rate, lengthMs, maxReplicas, runsAfterMs = 3_000, readyAfterMs = 15_000, seed = 1 } = scenario;
-  const random = createRandom(seed);
+  const random = seededRandom(seed);
   const autoscaler = new HorizontalAutoscaler({ minReplicas: 1, maxReplicas });
   const answers: Answered[] = [];
   const refusedMs: number[] = [];
