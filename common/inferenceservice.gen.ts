@@ -15,7 +15,7 @@ export const INFERENCE_SERVICE = {
 } as const;
 
 /** How many rules of the Common Expression Language its schema has, by which a stored one can be told from a mutilated one. */
-export const VALIDATION_RULE_COUNT = 30;
+export const VALIDATION_RULE_COUNT = 31;
 
 /**
  * InferenceService serves one model on as many replicas as its load needs. Apply one, wait for condition Ready, and
@@ -75,6 +75,8 @@ export interface Predictor {
    * tensorflow-serving, sagemaker, mlflow. Default: all of them.
    */
   readonly protocols?: readonly ("v2" | "predict" | "kserve-v1" | "tensorflow-serving" | "sagemaker" | "mlflow")[];
+  readonly monitoring?: Monitoring;
+  readonly logger?: PayloadLogger;
   /**
    * The least number of replicas; `kubectl scale` sets it. Without maxReplicas it is the number of replicas. 0: all
    * replicas go when no request came for scaling.idleTimeout, and the next request wakes one; to run none at all set
@@ -363,6 +365,65 @@ export interface Concurrency {
   readonly placement: "Auto" | "Worker" | "ServingThread";
 }
 
+/** What is watched of the model's inputs, outputs and outcomes. All of it is on by default. */
+export interface Monitoring {
+  readonly drift?: MonitoringDrift;
+  readonly feedback?: MonitoringFeedback;
+}
+
+/**
+ * Compares a sample of what the active version is asked and answers with a reference: the profile that was published
+ * with the version (lockstep profile), or its first requests. Condition Drifting tells what moved.
+ */
+export interface MonitoringDrift {
+  /** Whether drift is watched. */
+  readonly enabled: boolean;
+  /** Rows, of all replicas together, that make the reference of a version without a profile. */
+  readonly referenceRows: number;
+  /** The newest rows, of all replicas together, that are compared with the reference. */
+  readonly windowRows: number;
+  /**
+   * Population stability index from which a feature counts as drifting, if chance does not explain it. 0.1 is called a
+   * moderate change, 0.25 a large one.
+   */
+  readonly threshold: number;
+}
+
+/** Joins true outcomes (POST /v2/models/MODEL/feedback) with predictions, for metrics of accuracy and error. */
+export interface MonitoringFeedback {
+  /** Whether predictions are remembered. */
+  readonly enabled: boolean;
+  /** The output that is the prediction. Default: the first one that is a label, a score of classes, or a number. */
+  readonly output?: string;
+  /** Predictions that each replica remembers, the newest ones. */
+  readonly maxPredictions: number;
+}
+
+/**
+ * Sends requests and answers somewhere: as CloudEvents by HTTP, or as files to an object storage. Never on the way of
+ * a request: what cannot be sent in time is dropped and counted.
+ */
+export interface PayloadLogger {
+  /** Where CloudEvents are posted. */
+  readonly url?: string;
+  /** Folder for files of many payloads each, reached as the model's storage is. s3:// and file://. */
+  readonly storageUri?: string;
+  /** Of the files in storageUri. */
+  readonly format: "JSONLines" | "Parquet";
+  /** What of each pair is logged. */
+  readonly mode: "all" | "request" | "response";
+  /** Of requests, so many in a hundred are logged. */
+  readonly percent: number;
+  /** Inputs and outputs whose values are left out; their names, datatypes and shapes stay. */
+  readonly redact?: readonly string[];
+  /** The most memory that payloads take which wait to be sent; those beyond are dropped. */
+  readonly maxQueueSize: string | number;
+  /** Requests in one file of storageUri, at most. */
+  readonly batchSize: number;
+  /** Seconds after which a file is written although it is not full. */
+  readonly batchInterval: number;
+}
+
 /** Fine control of the autoscaler. */
 export interface Scaling {
   /** With minReplicas: 0, seconds without a request after which all replicas go. Default: 300. */
@@ -492,6 +553,7 @@ export interface InferenceServiceStatus {
   /** The version that versionPolicy asks for; it becomes active when every replica is prepared. */
   readonly targetVersion?: number;
   readonly rollout?: RolloutStatus;
+  readonly drift?: StatusDrift;
   readonly loading?: StatusLoading;
   /** Replicas that exist. */
   readonly replicas?: number;
@@ -507,7 +569,8 @@ export interface InferenceServiceStatus {
   readonly failures?: readonly StatusFailure[];
   /**
    * Ready: the current spec is served. Available: some replica answers. Progressing: replicas are being made or
-   * replaced. Degraded: some replica fails, or replicas disagree.
+   * replaced. Degraded: some replica fails, or replicas disagree. Drifting: what the model is asked or answers is not
+   * what its reference says.
    */
   readonly conditions?: readonly Condition[];
 }
@@ -532,6 +595,35 @@ export interface RolloutStatus {
   readonly total?: number;
   /** How long the last change let requests wait, in ms. */
   readonly lastSwitchHeldMs?: number;
+}
+
+/** How what the active version is asked and answers differs from its reference. */
+export interface StatusDrift {
+  /**
+   * Learning: the reference is being made. Waiting: too few rows have come to tell. Steady: nothing has moved.
+   * Drifting: the features below have.
+   */
+  readonly state: "Learning" | "Waiting" | "Steady" | "Drifting";
+  /** The version that is watched. */
+  readonly version?: number;
+  /** Where the reference is from. */
+  readonly reference?: "Published" | "Learned";
+  /** Rows that the reference was made of. */
+  readonly referenceRows?: number;
+  /** Rows that it was compared with. */
+  readonly windowRows?: number;
+  /** What has moved, most first; the first ten. */
+  readonly features?: readonly StatusDriftFeature[];
+}
+
+/** One of status.drift.features. */
+export interface StatusDriftFeature {
+  /** Input or output, and the column, such as input[3]. */
+  readonly name: string;
+  /** Population stability index. */
+  readonly psi: number;
+  /** How it has moved, for people. */
+  readonly message?: string;
 }
 
 /**

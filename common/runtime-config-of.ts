@@ -6,8 +6,10 @@ import type {
   ModelStorage,
   ModelVersionPolicy,
   ModelWarmup,
+  PayloadLogger,
   Predictor,
 } from "./inferenceservice.gen.ts";
+import { quantityBytes } from "./quantity-bytes.ts";
 import { parseRuntimeConfig, type RuntimeConfig, type RuntimeConfigInput } from "./runtime-config.ts";
 
 type ModelInput = RuntimeConfigInput["models"][number];
@@ -36,10 +38,13 @@ export function runtimeConfigInputOf(isvc: InferenceService): RuntimeConfigInput
         ...modelInputOf(modelSpecOf(predictor), modelNameOf(isvc)),
         ...(predictor.batcher !== undefined && { batcher: batcherInputOf(predictor.batcher) }),
         ...(predictor.concurrency !== undefined && { concurrency: { ...predictor.concurrency } }),
+        ...(predictor.monitoring?.drift !== undefined && { drift: { ...predictor.monitoring.drift } }),
+        ...(predictor.monitoring?.feedback !== undefined && { feedback: { ...predictor.monitoring.feedback } }),
       },
     ],
     requestTimeoutMs: predictor.timeout * 1000,
     ...(predictor.protocols !== undefined && { protocols: [...predictor.protocols] }),
+    ...(predictor.logger !== undefined && { payloadLog: payloadLogInputOf(predictor.logger) }),
   };
   parseRuntimeConfig(input);
   return input;
@@ -119,6 +124,21 @@ function sequencesInputOf({ idleTimeoutSeconds, maxCount }: ModelSequences): Non
 
 function batcherInputOf({ maxBatchSize, maxLatency, maxQueue }: Batcher): NonNullable<ModelInput["batcher"]> {
   return { maxBatchSize, maxLatencyMs: maxLatency, maxQueue };
+}
+
+function payloadLogInputOf(logger: PayloadLogger): NonNullable<RuntimeConfigInput["payloadLog"]> {
+  const { url, storageUri, format, mode, percent, redact, maxQueueSize, batchSize, batchInterval } = logger;
+  return {
+    ...(url !== undefined && { url }),
+    ...(storageUri !== undefined && { storageUri }),
+    format,
+    mode,
+    percent,
+    ...(redact !== undefined && { redact: [...redact] }),
+    maxQueueBytes: quantityBytes(maxQueueSize),
+    batchSize,
+    batchIntervalMs: batchInterval * 1000,
+  };
 }
 
 function versionPolicyOf(policy: ModelVersionPolicy): NonNullable<ModelInput["versionPolicy"]> {

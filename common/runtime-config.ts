@@ -77,6 +77,54 @@ const sequences = z.strictObject({
 /** How long, and how many, states of sequences are kept. */
 export type SequencesConfig = z.infer<typeof sequences>;
 
+const drift = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Rows that make the reference of a version without a profile, where the replica has to make it itself. */
+  referenceRows: z.int().min(100).max(100_000).default(1_000),
+  /** The newest rows that are compared with the reference, where the replica has to compare them itself. */
+  windowRows: z.int().min(100).max(1_000_000).default(2_000),
+  /** Population stability index from which a feature counts as drifting. */
+  threshold: z.number().min(0.01).max(10).default(0.1),
+});
+/** How drift is watched. */
+export type DriftConfig = z.infer<typeof drift>;
+
+const feedback = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** The output that is the prediction; without it the first one that can be one. */
+  output: z.string().min(1).max(256).optional(),
+  /** Predictions that are remembered, the newest ones. */
+  maxPredictions: z.int().min(1).max(1_000_000).default(10_000),
+});
+/** How true outcomes are joined with predictions. */
+export type FeedbackConfig = z.infer<typeof feedback>;
+
+const payloadLog = z.strictObject({
+  /** Where CloudEvents are posted. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(1024)
+    .optional(),
+  /** Folder for files of many payloads each: s3:// or file://, reached as the first model's storage is. */
+  storageUri: z.string().min(1).max(1024).optional(),
+  format: z.enum(["JSONLines", "Parquet"]).default("JSONLines"),
+  mode: z.enum(["all", "request", "response"]).default("all"),
+  percent: z.number().min(0).max(100).default(100),
+  /** Inputs and outputs whose values are left out. */
+  redact: z.array(z.string().min(1).max(256)).max(64).default([]),
+  /** Memory of payloads that wait to be sent. */
+  maxQueueBytes: z
+    .int()
+    .min(1)
+    .default(16 * 1024 * 1024),
+  /** Requests in one file, at most. */
+  batchSize: z.int().min(1).max(100_000).default(1_000),
+  /** After this a file is written although it is not full. */
+  batchIntervalMs: z.int().min(1).max(86_400_000).default(60_000),
+});
+/** Where requests and answers are logged. */
+export type PayloadLogConfig = z.infer<typeof payloadLog>;
+
 /** Protocols that can be switched off. Each covers its HTTP and its gRPC form. */
 export const PROTOCOLS = ["v2", "predict", "kserve-v1", "tensorflow-serving", "sagemaker", "mlflow"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
@@ -116,6 +164,8 @@ const model = z.strictObject({
   concurrency: concurrency.prefault({}),
   state: z.array(stateBinding).max(16).default([]),
   sequences: sequences.prefault({}),
+  drift: drift.prefault({}),
+  feedback: feedback.prefault({}),
 });
 /** One model that a replica serves. */
 export type ModelConfig = z.infer<typeof model>;
@@ -133,6 +183,8 @@ const runtimeConfig = z.strictObject({
     .array(z.enum(PROTOCOLS))
     .min(1)
     .default([...PROTOCOLS]),
+  /** Without it, payloads are not logged. */
+  payloadLog: payloadLog.optional(),
 });
 /** The configuration of a replica, complete and checked. */
 export type RuntimeConfig = z.infer<typeof runtimeConfig>;

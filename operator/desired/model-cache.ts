@@ -2,7 +2,7 @@ import type { V1EnvVar, V1PodSecurityContext, V1Volume, V1VolumeMount } from "@k
 import { ConfigError } from "../../common/runtime-config.ts";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { OperatorConfig } from "../config.ts";
-import { quantityBytes } from "./quantity-bytes.ts";
+import { quantityBytes } from "../../common/quantity-bytes.ts";
 
 /** Whether folders of nodes may be caches, and which. They are the administrator's to give: no namespace owns them. */
 export type HostPathSettings = Pick<

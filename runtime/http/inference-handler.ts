@@ -117,6 +117,7 @@ export class InferenceHandler {
     this.#admit(call);
     const { answer, timing } = await path.infer(target, (servable) => route.dialect.prepare(call, servable), {
       signal,
+      requestId: call.requestId,
       priority,
       deadlineMs: call.deadlineMs,
       onServable: (servable) => {

@@ -13,6 +13,7 @@ import type {
 import type { Signature, Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
+import type { InferenceTap, TappedRequest } from "./inference-tap.ts";
 import { ItemSignal } from "./item-signal.ts";
 import { InferStream, type StreamPlace } from "./infer-stream.ts";
 import { SequenceStates } from "./sequence-states.ts";
@@ -29,6 +30,8 @@ export interface InferTarget {
 /** What surrounds a request. */
 export interface InferContext {
   readonly signal: AbortSignal;
+  /** As answers have it in `x-request-id`. Default: none, as for the items of streams. */
+  readonly requestId?: string;
   /** Default: interactive. */
   readonly priority?: Priority | undefined;
   /** When nobody waits for the answer any more, of performance.now(). Default: never. */
@@ -66,6 +69,8 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
   /** What requests that name no version have to wait for, by model. Default: nothing. */
   readonly gates?: ReadonlyMap<string, { hold(signal: AbortSignal): Promise<void> | undefined }>;
+  /** Who watches requests and answers. Default: nobody. */
+  readonly tap?: InferenceTap | undefined;
 }
 
 const DEFAULT_SEQUENCES: SequencesConfig = { idleTimeoutMs: 60_000, maxCount: 4_096 };
@@ -146,11 +151,14 @@ export class InferPath {
   ): Promise<Inferred<T> | Elsewhere> {
     context.onServable?.(handle);
     const startMs = performance.now();
+    let tapped: TappedRequest | undefined;
     try {
       const prepared = prepare(handle);
       const decodedMs = performance.now();
       const beganWith = place === "any" ? this.#versionOf(handle, prepared.sequence) : undefined;
       if (beganWith !== undefined) return { beganWith };
+      const rows = prepared.inputs[0]?.shape[0] ?? 1;
+      tapped = this.#options.tap?.begin(handle, prepared.inputs, { requestId: context.requestId ?? "" });
       const result = await this.#run(handle, prepared, context, place);
       context.signal.throwIfAborted();
       const inferredMs = performance.now();
@@ -161,7 +169,7 @@ export class InferPath {
       const encodeMs = endMs - inferredMs;
       // Written out, because spreading costs a microsecond here, on the way of every request.
       const timing = { queueMs, computeMs, batchSize, decodeMs, encodeMs };
-      const rows = prepared.inputs[0]?.shape[0] ?? 1;
+      tapped?.answered(result.outputs, timing);
       this.#options.statistics.observeInference(
         handle.id,
         { ok: true, totalMs: endMs - startMs, rows, queueMs, decodeMs, computeMs, encodeMs },
@@ -169,6 +177,7 @@ export class InferPath {
       );
       return { answer, servable: handle, timing };
     } catch (error) {
+      tapped?.failed(error);
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;
       this.#options.statistics.observeInference(handle.id, observation, Date.now());
       throw error;

@@ -30,6 +30,7 @@ export function modelInfer(options: ServiceOptions): Method {
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
         {
           signal: call.signal,
+          requestId: call.requestId,
           priority: call.priority,
           deadlineMs: call.deadlineMs,
           onServable: (servable) => noteServable(record, call, servable),

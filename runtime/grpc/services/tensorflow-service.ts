@@ -80,6 +80,7 @@ async function predict(options: ServiceOptions, received: ReceivedMessage, call:
     preparePredict(message, { servable, received, call });
   const { answer, timing } = await options.path.infer(targetOf(message.spec), prepare, {
     signal: call.signal,
+    requestId: call.requestId,
     priority: call.priority,
     deadlineMs: call.deadlineMs,
     onServable: (servable) => {

@@ -40,6 +40,8 @@ describe("the configuration of an InferenceService's replicas", () => {
           concurrency: { instances: 1, placement: "Auto" },
           state: [],
           sequences: { idleTimeoutMs: 60_000, maxCount: 4_096 },
+          drift: { enabled: true, referenceRows: 1_000, windowRows: 2_000, threshold: 0.1 },
+          feedback: { enabled: true, maxPredictions: 10_000 },
         },
       ],
       requestTimeoutMs: 60_000,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { quantityBytes } from "../../../../operator/desired/quantity-bytes.ts";
+import { quantityBytes } from "../../../common/quantity-bytes.ts";
 
 test.each([
   ["10Gi", 10 * 1024 ** 3],
