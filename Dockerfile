@@ -54,4 +54,4 @@ EXPOSE 8080 9000
 # Bodies and tensors lie outside of V8's heap, but count as if they were in it. A heap as small as this one V8 marks anew
 # each time a few of them have come, some ten times a second with images as requests: a fifth of all CPU time. So it may
 # grow to two and a half times what is alive. More, or larger semi-spaces, add to the memory under load and save nothing.
-ENTRYPOINT ["node", "--heap-growing-percent=150", "--max-semi-space-size=4", "/app/runtime.mjs"]
+ENTRYPOINT ["node", "--heap-growing-percent=150", "--max-semi-space-size=4", "--no-allocation-site-pretenuring", "/app/runtime.mjs"]

@@ -110,7 +110,7 @@ function options(
     // As modules where a package has both: unused parts fall away, and a lazy import finds the names it expects.
     mainFields: ["module", "main"],
     format: "esm",
-    target: "node24",
+    target: "node26",
     // Names and lines stay as they are, for stack traces; compressed, the images hardly grow by it.
     minifySyntax: true,
     legalComments: "none",

@@ -1,4 +1,5 @@
 import type { BatcherConfig } from "../../common/runtime-config.ts";
+import { ArrivalList, ListEntry } from "../core/arrival-list.ts";
 import type { Clock } from "../core/clock.ts";
 import type {
   Arrival,
@@ -49,8 +50,21 @@ export function createBatchedModel(model: LoadedModel, options: BatchedModelOpti
   return new BatchedModel(model, options);
 }
 
-/** For runs, which nobody can take back. */
-const NEVER = new AbortController().signal;
+/** A run that has not ended. */
+class RunningBatch extends ListEntry implements RunningWork {
+  readonly batch: Batch;
+  readonly rows: number;
+  readonly rowCostMs: number;
+  readonly startMs: number;
+
+  constructor(batch: Batch, startMs: number) {
+    super();
+    this.batch = batch;
+    this.rows = batch.rows;
+    this.rowCostMs = batch.lane.rowCostMs;
+    this.startMs = startMs;
+  }
+}
 
 class BatchedModel implements LoadedModel {
   readonly signature: Signature;
@@ -61,7 +75,7 @@ class BatchedModel implements LoadedModel {
   readonly #guard: QueueGuard;
   /** Parts of runs that have failed, to be run before anything else. */
   readonly #retries: Batch[] = [];
-  readonly #running = new Map<Batch, RunningWork>();
+  readonly #running = new ArrivalList<RunningBatch>();
   #batching: BatchKnowledge | undefined;
   #execution: ModelExecution;
   #nextOrder = 0;
@@ -81,7 +95,7 @@ class BatchedModel implements LoadedModel {
       queue: this.#queue,
       maxQueue: options.limits.maxQueue,
       now: () => options.clock.now(),
-      running: () => this.#running.values(),
+      running: () => this.#running,
       instances: () => this.#execution.instances,
       dispatch: () => this.#dispatch(),
     });
@@ -95,9 +109,9 @@ class BatchedModel implements LoadedModel {
     return { ...execution, batching: { maxBatchSize: this.#options.limits.maxBatchSize, bestBatchSize } };
   }
 
-  infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
+  infer(request: InferenceRequest, signal: AbortSignal | undefined): Promise<InferenceResult> {
     return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
+      if (signal?.aborted === true) return reject(signal.reason);
       const { priority, inputs } = request;
       // What it throws rejects the promise.
       if (this.#closed !== undefined) throw this.#closed;
@@ -132,7 +146,7 @@ class BatchedModel implements LoadedModel {
     for (const request of this.#queue.drain()) request.reject(closed);
     for (const { members } of this.#retries.splice(0)) rejectAll(members, closed);
     await this.#model[Symbol.asyncDispose]();
-    for (const { members } of this.#running.keys()) rejectAll(members, closed);
+    for (const { batch } of this.#running) rejectAll(batch.members, closed);
   }
 
   readonly #withdraw = (request: WaitingRequest): void => this.#queue.remove(request);
@@ -199,16 +213,17 @@ class BatchedModel implements LoadedModel {
     const startMs = this.#options.clock.now();
     for (const member of batch.members) member.dispatchMs ??= startMs;
     this.#queue.runsInFlight++;
-    this.#running.set(batch, { rows: batch.rows, rowCostMs: batch.lane.rowCostMs, startMs });
+    const running = new RunningBatch(batch, startMs);
+    this.#running.push(running);
     let settle: () => void;
     try {
-      const result = await this.#model.infer({ inputs: inputsOf(batch), outputs }, NEVER);
+      const result = await this.#model.infer({ inputs: inputsOf(batch), outputs }, undefined);
       settle = this.#succeeded(batch, outputs, result);
     } catch (error) {
       settle = this.#failed(batch, error);
     }
     this.#queue.runsInFlight--;
-    this.#running.delete(batch);
+    this.#running.remove(running);
     // The engine gets its next run before the answers of this one are written; on this very thread they would only be
     // held up by it, and requests that have arrived meanwhile can still join.
     if (this.#execution.placement === "Worker") this.#dispatch();

@@ -1,19 +1,18 @@
+import { ArrivalList } from "../core/arrival-list.ts";
 import type { LineSnapshot } from "./plan-batch.ts";
 import type { WaitingRequest } from "./waiting-request.ts";
 
 /** Requests in order of arrival. Anyone can leave it without cost for the others. */
 export class RequestLine implements LineSnapshot {
-  #first: WaitingRequest | undefined;
-  #last: WaitingRequest | undefined;
+  readonly #requests = new ArrivalList<WaitingRequest>();
   #rows = 0;
-  #count = 0;
 
   get first(): WaitingRequest | undefined {
-    return this.#first;
+    return this.#requests.first;
   }
 
   get last(): WaitingRequest | undefined {
-    return this.#last;
+    return this.#requests.last;
   }
 
   get rows(): number {
@@ -21,30 +20,20 @@ export class RequestLine implements LineSnapshot {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#requests.count;
   }
 
   /** Adds a request, which must not be in any line, at the end. */
   push(request: WaitingRequest): void {
+    this.#requests.push(request);
     request.line = this;
-    request.previous = this.#last;
-    request.next = undefined;
-    if (this.#last === undefined) this.#first = request;
-    else this.#last.next = request;
-    this.#last = request;
     this.#rows += request.remainingRows;
-    this.#count++;
   }
 
   /** Takes a request out. Its rows must not have changed since it came. */
   remove(request: WaitingRequest): void {
-    if (request.line !== this) throw new Error("the request is not in this line");
-    if (request.previous === undefined) this.#first = request.next;
-    else request.previous.next = request.next;
-    if (request.next === undefined) this.#last = request.previous;
-    else request.next.previous = request.previous;
-    request.line = request.previous = request.next = undefined;
+    if (!this.#requests.remove(request)) throw new Error("the request is not in this line");
+    request.line = undefined;
     this.#rows -= request.remainingRows;
-    this.#count--;
   }
 }

@@ -1,3 +1,4 @@
+import { ListEntry } from "../core/arrival-list.ts";
 import type { InferenceRequest, InferenceResult } from "../core/servable.ts";
 import type { Lane } from "./request-queue.ts";
 import type { RequestLine } from "./request-line.ts";
@@ -16,7 +17,7 @@ export interface Cut {
 /** A request as it came, and whom to tell of its end. */
 export interface WaitingRequestOptions {
   readonly request: InferenceRequest;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | undefined;
   readonly rows: number;
   /** Ascending with arrival. */
   readonly order: number;
@@ -31,9 +32,9 @@ export interface WaitingRequestOptions {
  * A request from its arrival until it is answered: an entry of a line while it waits. It listens to its signal itself, so
  * that no request needs functions of its own.
  */
-export class WaitingRequest implements EventListenerObject {
+export class WaitingRequest extends ListEntry implements EventListenerObject {
   readonly request: InferenceRequest;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal | undefined;
   readonly rows: number;
   readonly order: number;
   readonly arrivalMs: number;
@@ -45,12 +46,11 @@ export class WaitingRequest implements EventListenerObject {
   cut: Cut | undefined;
   isSettled = false;
   lane: Lane | undefined;
-  // The line's.
+  /** The line's. */
   line: RequestLine | undefined;
-  previous: WaitingRequest | undefined;
-  next: WaitingRequest | undefined;
 
   constructor(options: WaitingRequestOptions) {
+    super();
     this.request = options.request;
     this.signal = options.signal;
     this.rows = options.rows;
@@ -59,7 +59,7 @@ export class WaitingRequest implements EventListenerObject {
     this.#onAbort = options.onAbort;
     this.#resolve = options.resolve;
     this.#reject = options.reject;
-    this.signal.addEventListener("abort", this);
+    this.signal?.addEventListener("abort", this);
   }
 
   /** Rows that have not been handed over. */
@@ -79,14 +79,14 @@ export class WaitingRequest implements EventListenerObject {
 
   /** The signal has aborted. */
   handleEvent(): void {
-    this.reject(this.signal.reason);
+    this.reject(this.signal?.reason);
     this.#onAbort(this);
   }
 
   #settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    this.signal.removeEventListener("abort", this);
+    this.signal?.removeEventListener("abort", this);
     return true;
   }
 }

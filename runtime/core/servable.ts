@@ -81,9 +81,10 @@ export interface LoadedModel extends AsyncDisposable {
   execution(): ModelExecution;
   /**
    * Answers one request. When `signal` aborts, the promise rejects with its reason; the engine may still finish the run
-   * and drop the result. Throws ServingError.
+   * and drop the result. Undefined where nobody will end it early: a signal that all runs share would be listened to by
+   * each of them. Throws ServingError.
    */
-  infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult>;
+  infer(request: InferenceRequest, signal: AbortSignal | undefined): Promise<InferenceResult>;
   /**
    * Throws the ServingError (ResourceExhausted, Unavailable) that {@link infer} would end with at once, whatever it is asked:
    * then nobody needs to read a request first. Absent where there is always room.

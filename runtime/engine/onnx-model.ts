@@ -96,8 +96,8 @@ export class OnnxModel implements LoadedModel {
     this.#isPlaced = true;
   }
 
-  infer(request: InferenceRequest, signal: AbortSignal): Promise<InferenceResult> {
-    if (signal.aborted) return Promise.reject(signal.reason);
+  infer(request: InferenceRequest, signal: AbortSignal | undefined): Promise<InferenceResult> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     const refusal = this.#closed ?? textWithNul(request.inputs);
     if (refusal !== undefined) return Promise.reject(refusal);
     const run = new PendingRun(request, signal);

@@ -29,7 +29,8 @@ export interface OnnxThreadListener {
 export class OnnxThread {
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
-  readonly #running = new Map<number, PendingRun>();
+  /** Two at most, oldest first. */
+  readonly #running: { readonly id: number; readonly run: PendingRun }[] = [];
   readonly #watch: NodeJS.Timeout | undefined;
   #listener: OnnxThreadListener | undefined;
   #nextId = 0;
@@ -49,11 +50,11 @@ export class OnnxThread {
 
   /** Runs that it was given and that have not ended. */
   get running(): number {
-    return this.#running.size;
+    return this.#running.length;
   }
 
   get hasRoom(): boolean {
-    return this.#running.size < PIPELINE_DEPTH;
+    return this.#running.length < PIPELINE_DEPTH;
   }
 
   /** Hands a run to the worker. */
@@ -62,7 +63,7 @@ export class OnnxThread {
     try {
       const inputs = run.inputs.map(toTransferable);
       this.#post({ kind: "run", id, inputs, outputs: run.outputs }, buffersOf(inputs));
-      this.#running.set(id, run);
+      this.#running.push({ id, run });
     } catch (error) {
       run.reject(error);
     }
@@ -75,7 +76,7 @@ export class OnnxThread {
 
   /** Lets the runs end, then releases the session and ends the thread. */
   async close(): Promise<void> {
-    if (this.#running.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#running.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#post({ kind: "close" });
     await this.#ended;
     clearInterval(this.#watch);
@@ -84,8 +85,7 @@ export class OnnxThread {
   /** The worker is gone: nothing that was asked of it will be answered. */
   abandon(error: ServingError): void {
     clearInterval(this.#watch);
-    for (const run of this.#running.values()) run.reject(error);
-    this.#running.clear();
+    for (const { run } of this.#running.splice(0)) run.reject(error);
     this.#idle?.();
   }
 
@@ -95,18 +95,19 @@ export class OnnxThread {
 
   #receive(reply: WorkerReply): void {
     if (reply.kind !== "ran" && reply.kind !== "run-failed") return;
-    const run = this.#running.get(reply.id);
+    const index = this.#running.findIndex(({ id }) => id === reply.id);
+    const run = this.#running[index]?.run;
     if (run === undefined) return;
-    this.#running.delete(reply.id);
+    this.#running.splice(index, 1);
     run.end(reply);
     this.#listener?.ran(run, reply.computeMs);
-    if (this.#running.size === 0) this.#idle?.();
+    if (this.#running.length === 0) this.#idle?.();
   }
 
   #watchFor(stuckAfterMs: number): NodeJS.Timeout {
     const detector = new StuckDetector();
     const look = (): void => {
-      if (detector.look(this.#running.keys().next().value)) this.#listener?.stuck();
+      if (detector.look(this.#running[0]?.id)) this.#listener?.stuck();
     };
     return setInterval(look, stuckAfterMs / LOOKS).unref();
   }

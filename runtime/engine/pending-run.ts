@@ -15,13 +15,13 @@ export class PendingRun {
   readonly result: Promise<InferenceResult>;
   /** How long it will take, as far as one can tell. */
   predictedMs: number = Number.POSITIVE_INFINITY;
-  readonly #signal: AbortSignal;
+  readonly #signal: AbortSignal | undefined;
   readonly #arrivalMs = performance.now();
   readonly #resolve: (result: InferenceResult) => void;
   readonly #reject: (reason: unknown) => void;
   #abort: (() => void) | undefined;
 
-  constructor({ inputs, outputs, priority = "interactive" }: InferenceRequest, signal: AbortSignal) {
+  constructor({ inputs, outputs, priority = "interactive" }: InferenceRequest, signal: AbortSignal | undefined) {
     this.inputs = inputs;
     this.outputs = outputs;
     this.priority = priority;
@@ -36,16 +36,18 @@ export class PendingRun {
    * turns: that finds out when it ends.
    */
   heedAbort(leave: () => void): void {
+    const signal = this.#signal;
+    if (signal === undefined) return;
     this.#abort = () => {
       leave();
-      this.#reject(this.#signal.reason);
+      this.#reject(signal.reason);
     };
-    this.#signal.addEventListener("abort", this.#abort, { once: true });
+    signal.addEventListener("abort", this.#abort, { once: true });
   }
 
   /** The run has ended. Without effect if the request was rejected before. */
   end(run: SessionRun): void {
-    if (this.#signal.aborted) return this.reject(this.#signal.reason);
+    if (this.#signal?.aborted === true) return this.reject(this.#signal.reason);
     if (run.kind === "run-failed") return this.reject(runErrorOf(run.text));
     this.#settled();
     const { outputs, computeMs } = run;
@@ -59,6 +61,6 @@ export class PendingRun {
   }
 
   #settled(): void {
-    if (this.#abort !== undefined) this.#signal.removeEventListener("abort", this.#abort);
+    if (this.#abort !== undefined) this.#signal?.removeEventListener("abort", this.#abort);
   }
 }

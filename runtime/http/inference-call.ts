@@ -1,3 +1,4 @@
+import { ListEntry } from "../core/arrival-list.ts";
 import type { ServableView } from "../core/servable.ts";
 import { ServingError, type RefusalReason } from "../errors.ts";
 import type { RequestCode } from "../monitoring/request-metrics.ts";
@@ -10,7 +11,7 @@ import type { BodyAllowance } from "./request-body.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */
-export class InferenceCall implements TransportListener, WireRequest {
+export class InferenceCall extends ListEntry implements TransportListener, WireRequest {
   readonly transport: Transport;
   readonly route: InferenceRoute;
   readonly requestId: string;
@@ -47,6 +48,7 @@ export class InferenceCall implements TransportListener, WireRequest {
       readonly onEnd: (call: InferenceCall, isWritten: boolean) => void;
     },
   ) {
+    super();
     this.transport = transport;
     this.route = route;
     this.allowance = options.allowance;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { ArrivalList } from "../core/arrival-list.ts";
 import { ServingError } from "../errors.ts";
 import { deadlineOf, requestTermsOf } from "../serving/request-terms.ts";
 import type { BodyBudget } from "../serving/body-budget.ts";
@@ -32,7 +33,7 @@ export class InferenceHandler {
   readonly #options: HandlerOptions;
   readonly #limits: HttpLimits;
   readonly #budget: BodyBudget;
-  readonly #calls = new Set<InferenceCall>();
+  readonly #calls = new ArrivalList<InferenceCall>();
   readonly #deadlines: DeadlineQueue<InferenceCall>;
   readonly #onEnd = (call: InferenceCall): void => this.#end(call);
 
@@ -55,13 +56,13 @@ export class InferenceHandler {
   handle(transport: Transport, route: InferenceRoute): TransportListener {
     const allowance = new BodyAllowance(this.#budget, this.#limits.maxBodyBytes);
     const call = new InferenceCall(transport, route, { allowance, onEnd: this.#onEnd });
-    this.#calls.add(call);
+    this.#calls.push(call);
     void this.#run(call);
     return call;
   }
 
   #end(call: InferenceCall): void {
-    this.#calls.delete(call);
+    this.#calls.remove(call);
     this.#stopClock(call);
     call.allowance.end();
     if (call.isAdmitted) this.#options.admission.leave();

@@ -1,18 +1,17 @@
 import { LONGEST_TIMER_MS } from "../../common/longest-timer.ts";
+import { ArrivalList, ListEntry } from "../core/arrival-list.ts";
 
 /** An item that waits; made by {@link DeadlineQueue.add}. */
 export interface Deadline {
   readonly dueMs: number;
 }
 
-class Entry<T> implements Deadline {
+class Entry<T> extends ListEntry implements Deadline {
   readonly item: T;
   readonly dueMs: number;
-  previous: Entry<T> | undefined;
-  next: Entry<T> | undefined;
-  isQueued = true;
 
   constructor(item: T, dueMs: number) {
+    super();
     this.item = item;
     this.dueMs = dueMs;
   }
@@ -25,8 +24,7 @@ class Entry<T> implements Deadline {
 export class DeadlineQueue<T> {
   readonly #durationMs: number;
   readonly #onDue: (item: T) => void;
-  #first: Entry<T> | undefined;
-  #last: Entry<T> | undefined;
+  readonly #entries = new ArrivalList<Entry<T>>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `onDue` is called once for each item that was not removed in time; it must not throw. */
@@ -38,28 +36,14 @@ export class DeadlineQueue<T> {
   /** `nowMs` is performance.now(), which the caller often has at hand. */
   add(item: T, nowMs: number): Deadline {
     const entry = new Entry(item, nowMs + this.#durationMs);
-    if (this.#last === undefined) {
-      this.#first = entry;
-    } else {
-      entry.previous = this.#last;
-      this.#last.next = entry;
-    }
-    this.#last = entry;
+    this.#entries.push(entry);
     if (this.#timer === undefined) this.#arm(this.#durationMs);
     return entry;
   }
 
   /** Forgets a deadline of this queue. Does nothing if it was due or removed before. */
   remove(deadline: Deadline): void {
-    if (!(deadline instanceof Entry) || !deadline.isQueued) return;
-    const entry: Entry<T> = deadline;
-    entry.isQueued = false;
-    if (entry.previous === undefined) this.#first = entry.next;
-    else entry.previous.next = entry.next;
-    if (entry.next === undefined) this.#last = entry.previous;
-    else entry.next.previous = entry.previous;
-    entry.previous = undefined;
-    entry.next = undefined;
+    if (deadline instanceof Entry) this.#entries.remove(deadline as Entry<T>);
   }
 
   #arm(delayMs: number): void {
@@ -71,7 +55,7 @@ export class DeadlineQueue<T> {
     this.#timer = undefined;
     const nowMs = performance.now();
     for (;;) {
-      const first = this.#first;
+      const { first } = this.#entries;
       if (first === undefined) return;
       if (first.dueMs > nowMs) {
         // `onDue` may have added, and thereby armed.

@@ -1,7 +1,15 @@
+import { ArrivalList, ListEntry } from "../core/arrival-list.ts";
+
 /** An answer that its client has not taken. */
-export interface UnsentAnswer {
+export class UnsentAnswer extends ListEntry {
   readonly sizeBytes: number;
   readonly giveUp: () => void;
+
+  constructor(sizeBytes: number, giveUp: () => void) {
+    super();
+    this.sizeBytes = sizeBytes;
+    this.giveUp = giveUp;
+  }
 }
 
 /**
@@ -10,8 +18,7 @@ export interface UnsentAnswer {
  */
 export class UnsentAnswers {
   readonly #maxBytes: number;
-  /** In order of arrival. */
-  readonly #entries = new Set<UnsentAnswer>();
+  readonly #entries = new ArrivalList<UnsentAnswer>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -27,11 +34,11 @@ export class UnsentAnswers {
    * is called at most once, and not in this call: an answer that is larger than the bound is sent, if alone.
    */
   add(sizeBytes: number, giveUp: () => void): UnsentAnswer {
-    const added: UnsentAnswer = { sizeBytes, giveUp };
-    this.#entries.add(added);
+    const added = new UnsentAnswer(sizeBytes, giveUp);
+    this.#entries.push(added);
     this.#bytes += sizeBytes;
-    for (const entry of this.#entries) {
-      if (this.#bytes <= this.#maxBytes || entry === added) break;
+    for (let entry = this.#entries.first; this.#bytes > this.#maxBytes; entry = this.#entries.first) {
+      if (entry === undefined || entry === added) break;
       this.remove(entry);
       entry.giveUp();
     }
@@ -40,6 +47,6 @@ export class UnsentAnswers {
 
   /** Forgets an answer. Idempotent. */
   remove(answer: UnsentAnswer): void {
-    if (this.#entries.delete(answer)) this.#bytes -= answer.sizeBytes;
+    if (this.#entries.remove(answer)) this.#bytes -= answer.sizeBytes;
   }
 }

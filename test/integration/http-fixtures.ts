@@ -61,7 +61,7 @@ function loadedModel(model: FakeModel): LoadedModel {
     signature: model.signature,
     execution: () => ({ placement: "Worker", instances: 1, intraOpThreads: 1, batching: undefined }),
     infer: async ({ inputs, outputs }, signal) => ({
-      outputs: await infer(inputs, outputs, signal),
+      outputs: await infer(inputs, outputs, signal ?? new AbortController().signal),
       timing: { queueMs: 0, computeMs: 0, batchSize: 1 },
     }),
     checkRoom: () => {

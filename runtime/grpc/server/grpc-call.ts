@@ -1,5 +1,6 @@
 import { LONGEST_TIMER_MS } from "../../../common/longest-timer.ts";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { ListEntry } from "../../core/arrival-list.ts";
 import type { Priority } from "../../core/servable.ts";
 import { ServingError, type RefusalReason } from "../../errors.ts";
 import type { RequestCode } from "../../monitoring/request-metrics.ts";
@@ -22,6 +23,7 @@ import { listenTo, type StreamListener } from "./stream-listener.ts";
 import { discardRest } from "./unread.ts";
 import { UntakenAnswer } from "./untaken-answer.ts";
 import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
+import type { Connection } from "./connections.ts";
 import type { Method, StreamContext } from "./method.ts";
 
 const CONTENT_TYPE = "application/grpc";
@@ -47,11 +49,20 @@ export interface CallHost {
   onFault(error: ServingError, requestId: string): void;
 }
 
+/** What a call comes with. */
+export interface GrpcCallOptions {
+  readonly stream: ServerHttp2Stream;
+  readonly connection: Connection;
+  readonly headers: IncomingHttpHeaders;
+  readonly method: Method;
+}
+
 /** One call, from its headers until its status is written or cannot be. Begins with {@link start}. */
-export class GrpcCall implements StreamContext, StreamListener {
+export class GrpcCall extends ListEntry implements StreamContext, StreamListener {
   readonly requestId: string;
   readonly startMs: number = performance.now();
   readonly method: Method;
+  readonly connection: Connection;
   priority: Priority | undefined;
   readonly untaken: UntakenAnswer;
   isStopping = false;
@@ -78,8 +89,10 @@ export class GrpcCall implements StreamContext, StreamListener {
   #refusal: RefusalReason | undefined;
   #trailers: Record<string, string> = OK_TRAILERS;
 
-  constructor(host: CallHost, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, method: Method) {
+  constructor(host: CallHost, { stream, connection, headers, method }: GrpcCallOptions) {
+    super();
     this.#host = host;
+    this.connection = connection;
     this.#stream = stream;
     this.#headers = headers;
     this.method = method;

@@ -8,10 +8,11 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "../../../common/logger.ts";
+import { ArrivalList } from "../../core/arrival-list.ts";
 import { ServingError } from "../../errors.ts";
 import type { BodyBudget } from "../../serving/body-budget.ts";
 import type { DismissalReason } from "../../serving/connection-term.ts";
-import { Connections, dismiss, type Connection } from "./connections.ts";
+import { Connections, dismiss } from "./connections.ts";
 import { Activity } from "../../serving/activity.ts";
 import { DeadlineQueue } from "../../serving/deadline-queue.ts";
 import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
@@ -92,7 +93,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   readonly #server: Http2Server;
   readonly #connections: Connections;
   readonly #activity = new Activity();
-  readonly #calls = new Map<GrpcCall, Connection>();
+  readonly #calls = new ArrivalList<GrpcCall>();
   #sweeper: NodeJS.Timeout | undefined;
   /** Runs while connections are rebalanced, which takes shorter steps than looking after them does. */
   #rebalancer: NodeJS.Timeout | undefined;
@@ -168,18 +169,15 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   }
 
   onEnd(call: GrpcCall): void {
-    const connection = this.#calls.get(call);
-    this.#calls.delete(call);
-    if (connection !== undefined) {
-      connection.calls--;
-      connection.idleSinceMs = performance.now();
+    if (this.#calls.remove(call)) {
+      call.connection.calls--;
+      call.connection.idleSinceMs = performance.now();
     }
     this.#activity.changed();
   }
 
   onSign(call: GrpcCall): void {
-    const connection = this.#calls.get(call);
-    if (connection !== undefined) connection.seenMs = performance.now();
+    call.connection.seenMs = performance.now();
   }
 
   onFault(error: ServingError, requestId: string): void {
@@ -190,11 +188,11 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     this.beginDrain();
     this.#isClosing = true;
     this.#server.close();
-    for (const call of this.#calls.keys()) call.stop();
-    const isIdle = (): boolean => this.#calls.size === 0;
+    for (const call of this.#calls) call.stop();
+    const isIdle = (): boolean => this.#calls.count === 0;
     if (!(await this.#activity.reaches(isIdle, deadline))) {
       const error = new ServingError("Unavailable", "the server stops before the answer is ready");
-      for (const call of this.#calls.keys()) call.abort(error);
+      for (const call of this.#calls) call.abort(error);
       await this.#activity.reaches(isIdle, performance.now() + ABORTED_GRACE_MS);
     }
     await this.#quieten(deadline);
@@ -211,11 +209,11 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     for (;;) {
       const quietAt = Math.min(deadline, performance.now() + QUIET_MS);
       const wasQuiet = !(await this.#activity.reaches(
-        () => this.#calls.size > 0 || this.#connections.size === 0,
+        () => this.#calls.count > 0 || this.#connections.size === 0,
         quietAt,
       ));
       if (wasQuiet || this.#connections.size === 0) return;
-      if (!(await this.#activity.reaches(() => this.#calls.size === 0, deadline))) return;
+      if (!(await this.#activity.reaches(() => this.#calls.count === 0, deadline))) return;
     }
   }
 
@@ -223,7 +221,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     const nowMs = performance.now();
     this.#connections.check(nowMs);
     const { receiveTimeoutMs, sendTimeoutMs } = this.#parts.limits;
-    for (const call of this.#calls.keys()) {
+    for (const call of this.#calls) {
       if (call.untaken.forMs(nowMs) > sendTimeoutMs) call.untaken.cut();
       if (call.receivingForMs(nowMs) <= receiveTimeoutMs) continue;
       call.abort(
@@ -274,8 +272,8 @@ class NodeGrpcServer implements GrpcServer, CallHost {
       refuse(stream, { ":status": 200, "content-type": "application/grpc", ...statusOf(error) });
       return;
     }
-    const call = new GrpcCall(this, stream, headers, method);
-    this.#calls.set(call, connection);
+    const call = new GrpcCall(this, { stream, connection, headers, method });
+    this.#calls.push(call);
     connection.calls++;
     this.#activity.changed();
     call.start();

@@ -291,7 +291,7 @@ describe("failures", () => {
     engine.load = async (file, signal, options) => ({
       ...(await load(file, signal, options)),
       infer: (_request, limit) =>
-        new Promise((_, reject) => limit.addEventListener("abort", () => reject(limit.reason))),
+        new Promise((_, reject) => limit?.addEventListener("abort", () => reject(limit.reason))),
     });
     manager.start();
     await settle();
