@@ -78,7 +78,7 @@ interface Waiting {
 /**
  * Answers for InferenceServices without a ready replica, in every replica of the operator: it takes connections on the ports
  * that EndpointSlices name, holds them, wakes the InferenceService, and passes them on to the first replicas that are ready.
- * It knows nothing of what is said on them, so HTTP and gRPC, and whatever comes, are treated alike.
+ * What is said on them it passes on as it is, HTTP, gRPC, and whatever comes; only clients of HTTP/2 hear the first word from it.
  */
 export class Activator {
   readonly #options: ActivatorOptions;

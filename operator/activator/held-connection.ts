@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../controller/clock.ts";
+import { CLIENT_PREFACE, EARLY_SETTINGS, WithoutFirstAcknowledgement } from "./early-settings.ts";
 import { refusalAnswer, type Refusal } from "./refusal.ts";
 
 /** What of a request is read while nobody can answer it, in bytes; the rest waits in the client's own buffers. */
@@ -27,6 +28,8 @@ export class HeldConnection {
   #hasEnded = false;
   #isPassedOn = false;
   #isOver = false;
+  /** The client was told settings in the replica's place. */
+  #wasGreeted = false;
 
   constructor(client: Socket, events: HeldConnectionEvents, clock: Clock) {
     this.#client = client;
@@ -59,10 +62,12 @@ export class HeldConnection {
     this.#stopReading();
     this.#isPassedOn = true;
     join(client, replica);
-    for (const chunk of this.#head) replica.write(chunk);
+    const way = this.#wasGreeted ? new WithoutFirstAcknowledgement() : replica;
+    if (way !== replica) way.pipe(replica);
+    for (const chunk of this.#head) way.write(chunk);
     this.#head = [];
-    if (this.#hasEnded) replica.end();
-    else client.pipe(replica);
+    if (this.#hasEnded) way.end();
+    else client.pipe(way);
     replica.pipe(client);
   }
 
@@ -107,8 +112,18 @@ export class HeldConnection {
     this.#head.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes >= MAX_HELD_BYTES) this.#client.pause();
+    this.#greet();
     if (isFirst) this.#events.asked();
   };
+
+  /** Whoever speaks HTTP/2 waits for the settings of the other side, and not for as long as a cold start may take. */
+  #greet(): void {
+    if (this.#wasGreeted || this.#bytes < CLIENT_PREFACE.length) return;
+    const begin = Buffer.concat(this.#head).subarray(0, CLIENT_PREFACE.length);
+    if (!begin.equals(CLIENT_PREFACE)) return;
+    this.#wasGreeted = true;
+    this.#client.write(EARLY_SETTINGS);
+  }
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;

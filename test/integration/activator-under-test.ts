@@ -17,7 +17,8 @@ import { freePorts } from "../programs/free-ports.ts";
 
 export const KEY = "blue/digits";
 const tcpNetwork = createTcpNetwork();
-const ECHO = "/test.Echo/Echo";
+/** The method of {@link startReplica}. */
+export const ECHO = "/test.Echo/Echo";
 
 /** An activator on real ports, for one InferenceService in a world that the test sets. */
 export interface ActivatorUnderTest {

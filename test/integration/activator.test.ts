@@ -1,9 +1,12 @@
 import { once } from "node:events";
 import { Agent } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { createServer, type Socket } from "node:net";
+import { buffer } from "node:stream/consumers";
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
+  ECHO,
   grpcClient,
   KEY,
   listening,
@@ -52,6 +55,26 @@ describe("a request for what is asleep", () => {
     // The connection stays.
     expect(await call("again")).toBe("a:again");
     expect(under.passedOn()).toBe(1);
+  });
+
+  test("over gRPC hears settings at once, as its client would not wait for them as long as for the answer", async () => {
+    const under = await startActivator();
+    const session = connectHttp2(`http://127.0.0.1:${under.ports.grpc}`);
+    onTestFinished(() => session.destroy());
+    await once(session, "remoteSettings");
+    const stream = session.request({
+      ":method": "POST",
+      ":path": ECHO,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, 5]), Buffer.from("hello")]));
+    await until(() => under.wakes() === 1, "a wake");
+    expect(under.passedOn()).toBe(0);
+    under.setReplicas(await startReplica("a"));
+    expect((await buffer(stream)).subarray(5).toString()).toBe("a:hello");
+    // The replica has had an acknowledgement of its own settings, and one only.
+    expect(await new Promise((resolve) => session.ping((error) => resolve(error)))).toBeNull();
   });
 
   test("may be larger than what is read ahead of it, and its answer too", async () => {
