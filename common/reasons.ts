@@ -73,6 +73,12 @@ export const REPLICA_FAILURES = {
     remedy: "Raise resources.limits.memory: a model needs about twice its file's size, and more while it answers.",
     retried: true,
   },
+  LoadTimeout: {
+    meaning: "The inference library has not loaded the version within LOCKSTEP_LOAD_TIMEOUT_MS.",
+    remedy:
+      "Look at the file, and whether the replica has the CPU that it needs. Where it does need longer, raise LOCKSTEP_LOAD_TIMEOUT_MS (predictor.env). What was begun cannot be stopped: it is tried again when it has ended, or by a replica that starts anew.",
+    retried: false,
+  },
   SignatureMismatch: {
     meaning:
       "Clients of the version that is served could not use this one: an input or output is missing, or has another datatype or shape.",

@@ -57,6 +57,11 @@ export const RUNTIME_VARIABLES = {
     "Threads that one run of a model uses; 0 means as many as the CPU limit allows.",
     { min: 0, max: 256 },
   ),
+  LOCKSTEP_LOAD_TIMEOUT_MS: integer(
+    600_000,
+    "How long, in ms, the inference library may take to load a version, after it was fetched.",
+    { min: 1_000, max: 86_400_000 },
+  ),
   LOCKSTEP_MAX_BODY_BYTES: integer(64 * 1024 * 1024, "The largest request body, in bytes.", {
     min: 1_024,
     max: 2 ** 31 - 1,

@@ -135,6 +135,7 @@ function assemble(options: ReplicaOptions): Parts {
     createOnnxEngine({
       intraOpThreads: intraOpThreads(options.process),
       stuckAfterMs: warmupTimeoutMs + STUCK_GRACE_MS,
+      loadTimeoutMs: options.process.LOCKSTEP_LOAD_TIMEOUT_MS,
     }),
   );
 

@@ -123,7 +123,7 @@ export interface InferenceEngine extends AsyncDisposable {
   /**
    * Loads a file, without blocking the calling thread. When `signal` aborts, the promise rejects with its reason and the
    * model is dropped when it arrives. Throws ReplicaFailureError with InvalidModel, UnsupportedOpset, UnsafeModelFile,
-   * OutOfMemory or InternalError.
+   * OutOfMemory, LoadTimeout or InternalError.
    */
   load(file: string, signal: AbortSignal, options?: LoadOptions): Promise<LoadedModel>;
 }

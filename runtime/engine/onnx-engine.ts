@@ -7,7 +7,7 @@ import type { InferenceEngine, LoadedModel, LoadOptions, ServableId } from "../c
 import { ReplicaFailureError } from "../errors.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadFailureOf } from "./onnx-errors.ts";
-import type { WorkerReply, WorkerStart } from "./onnx-messages.ts";
+import type { WorkerReply, WorkerRequest, WorkerStart } from "./onnx-messages.ts";
 import { OnnxModel, type ServingThreadOption } from "./onnx-model.ts";
 import type { OnnxSession } from "./onnx-session.ts";
 import { OnnxThread } from "./onnx-thread.ts";
@@ -28,6 +28,8 @@ export interface OnnxEngineOptions {
    * process. Default: never.
    */
   readonly stuckAfterMs?: number;
+  /** How long a load may take, in ms. It cannot be ended, so its file is not tried again before it has. Default: for ever. */
+  readonly loadTimeoutMs?: number;
   /** Where the reason of that end is left, if the file is there. Default: where the kubelet finds it. */
   readonly lastWordsFile?: string;
 }
@@ -51,6 +53,8 @@ class OnnxEngine implements InferenceEngine {
   readonly #cpus: number;
   readonly #models = new Set<LoadedModel>();
   readonly #threads = new Set<Promise<void>>();
+  /** Files whose load was given up, and goes on. */
+  readonly #givenUp = new Set<string>();
 
   constructor(options: OnnxEngineOptions) {
     this.#options = options;
@@ -112,15 +116,45 @@ class OnnxEngine implements InferenceEngine {
 
   /** Starts a worker, and waits until it has loaded the model. Throws ReplicaFailureError. */
   async #start(start: WorkerStart): Promise<Instance> {
+    const { file } = start;
+    if (this.#givenUp.has(file))
+      throw new ReplicaFailureError("LoadTimeout", "an earlier try to load the model has not ended");
     const worker = new Worker(WORKER_URL, { workerData: start, name: "onnx", execArgv: [] });
     const ended = this.#track(worker);
-    const loaded = await loadedIn(worker);
+    const load = loadedIn(worker);
+    const loaded = await this.#inTime(load, () => {
+      this.#givenUp.add(file);
+      this.#threads.delete(ended);
+      void ended.then(() => this.#givenUp.delete(file));
+      // To terminate a thread while the library works in it would abort the process.
+      load.then(
+        () => worker.postMessage({ kind: "close" } satisfies WorkerRequest),
+        () => undefined,
+      );
+      worker.unref();
+    });
     return {
       worker,
       thread: new OnnxThread({ worker, ended, stuckAfterMs: this.#options.stuckAfterMs }),
       ended,
       loaded,
     };
+  }
+
+  /** Throws ReplicaFailureError (LoadTimeout), after `giveUp`, where a load takes too long. */
+  async #inTime<T>(load: Promise<T>, giveUp: () => void): Promise<T> {
+    const { loadTimeoutMs } = this.#options;
+    if (loadTimeoutMs === undefined) return await load;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      giveUp();
+      reject(new ReplicaFailureError("LoadTimeout", `the model was not loaded within ${loadTimeoutMs / 1000} s`));
+    }, loadTimeoutMs);
+    try {
+      return await Promise.race([load, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #adopt(model: OnnxModel, instances: readonly Instance[]): void {

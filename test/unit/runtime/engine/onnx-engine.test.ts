@@ -1,11 +1,13 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { constants, readdirSync, readFileSync } from "node:fs";
+import { link, mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { getPriority, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Placement } from "../../../../common/runtime-config.ts";
 import type { InferenceEngine, LoadedModel, ModelObserver } from "../../../../runtime/core/servable.ts";
 import type { Datatype, Tensor, TensorData } from "../../../../runtime/core/tensor.ts";
+import { eventually } from "../../../eventually.ts";
 import { createOnnxEngine } from "../../../../runtime/engine/onnx-engine.ts";
 import {
   customOperatorModel,
@@ -502,6 +504,35 @@ describe("the end of a model", () => {
     await model[Symbol.asyncDispose]();
   });
 
+  test("a load that does not end is given up, and not tried again while it goes on", async () => {
+    const own = createOnnxEngine({ loadTimeoutMs: 200 });
+    const file = join(dirname(await fileOf(loopModel())), "pipe.onnx");
+    // Whoever opens it waits until somebody writes.
+    execFileSync("mkfifo", [file]);
+    await expect(own.load(file, patience)).rejects.toMatchObject({
+      reason: "LoadTimeout",
+      message: "the model was not loaded within 0.2 s",
+    });
+    const again = await own.load(file, patience).catch((error: unknown) => error);
+    expect(again).toMatchObject({ reason: "LoadTimeout", message: expect.stringContaining("has not ended") });
+    // The engine ends without it.
+    await own[Symbol.asyncDispose]();
+    await link(file, `${file}.pipe`);
+    await rm(file);
+    await writeFile(file, "no model");
+    await eventually(
+      "another try",
+      async () => {
+        await letEnd(`${file}.pipe`);
+        const failure = await own.load(file, patience).catch((error: unknown) => error);
+        expect(failure).toMatchObject({ reason: "InvalidModel" });
+        return true;
+      },
+      { withinMs: 10_000, everyMs: 10 },
+    );
+    await own[Symbol.asyncDispose]();
+  });
+
   test("a run that does not end is reported", async () => {
     const own = createOnnxEngine({ stuckAfterMs: 100 });
     const stuck = Promise.withResolvers<number>();
@@ -515,6 +546,12 @@ describe("the end of a model", () => {
     await own[Symbol.asyncDispose]();
   });
 });
+
+/** Lets whoever reads a pipe find its end. */
+async function letEnd(pipe: string): Promise<void> {
+  const writer = await open(pipe, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => undefined);
+  await writer?.close();
+}
 
 function observer(parts: Partial<ModelObserver>): ModelObserver {
   return { ran: () => undefined, crashed: () => undefined, stuck: () => undefined, ...parts };
