@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Agent, Dispatcher } from "undici";
 import type { NetworkGuard } from "./network-guard.ts";
 
@@ -19,7 +20,8 @@ export interface HttpClientRequest {
   readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** One in pieces needs the header `content-length`. */
+  readonly body?: string | Uint8Array | readonly Uint8Array[];
 }
 
 /** An answer. Its body must be read to the end or destroyed. */
@@ -52,7 +54,7 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
         path: request.path,
         method: request.method,
         headers: { ...request.headers },
-        body: request.body ?? null,
+        body: isInPieces(request.body) ? Readable.from(request.body) : (request.body ?? null),
         signal,
       });
       return { status: statusCode, headers: joinHeaders(headers), body };
@@ -62,6 +64,10 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
       await (await opened)?.destroy();
     },
   };
+}
+
+function isInPieces(body: HttpClientRequest["body"]): body is readonly Uint8Array[] {
+  return Array.isArray(body);
 }
 
 function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
