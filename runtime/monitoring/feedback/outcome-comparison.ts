@@ -24,7 +24,9 @@ export const NO_OUTCOMES: OutcomeSums = {
 export function compareOutcome(predicted: PredictedRows, outcome: readonly OutcomeValue[]): OutcomeSums | Mismatch {
   const { kind, rows } = predicted;
   if (outcome.length !== rows)
-    return { problem: `outcome: expected ${rows === 1 ? "one value" : `${rows} values, one for each row`}, got ${outcome.length}` };
+    return {
+      problem: `outcome: expected ${rows === 1 ? "one value" : `${rows} values, one for each row`}, got ${outcome.length}`,
+    };
   const values = Array.isArray(predicted.values) ? predicted.values : [predicted.values as PredictedValue];
   return kind === "label" ? compareLabels(values, outcome) : compareNumbers(values as number[], outcome);
 }
@@ -66,9 +68,11 @@ function compareNumbers(predicted: readonly number[], outcome: readonly OutcomeV
   let squaredError = 0;
   for (const [row, value] of outcome.entries()) {
     const truth = numberOf(value);
-    if (truth === undefined) return { problem: "outcome: expected numbers, as the model predicts them, got another value" };
+    if (truth === undefined)
+      return { problem: "outcome: expected numbers, as the model predicts them, got another value" };
     const error = Math.abs((predicted[row] as number) - truth);
-    if (error > GREATEST_ERROR) return { problem: "outcome: expected a number near what a model can predict, got a far greater one" };
+    if (error > GREATEST_ERROR)
+      return { problem: "outcome: expected a number near what a model can predict, got a far greater one" };
     // The model gave no number.
     if (Number.isNaN(error)) continue;
     numbers++;

@@ -27,7 +27,8 @@ export function predictedRowsOf(tensor: Tensor): PredictedRows | undefined {
     case "FP32":
     case "FP64":
       if (shape.length > 2) return undefined;
-      if (columns === 1) return { kind: "number", rows, values: rows === 1 ? (tensor.data[0] as number) : [...tensor.data] };
+      if (columns === 1)
+        return { kind: "number", rows, values: rows === 1 ? (tensor.data[0] as number) : [...tensor.data] };
       return { kind: "label", rows, values: classesOf(tensor.data, rows, columns) };
     case "FP16": {
       if (shape.length > 2) return undefined;

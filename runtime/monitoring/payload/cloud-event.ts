@@ -57,8 +57,6 @@ function headersOf(
 /** As section 3.1.3.2 of the binding has it: what is not printable ASCII, and space, quote and percent, as bytes of UTF-8. */
 function headerValue(text: string): string {
   return text.replaceAll(/[^\x21\x23\x24\x26-\x7e]/gu, (character) =>
-    [...Buffer.from(character, "utf8")]
-      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`)
-      .join(""),
+    [...Buffer.from(character, "utf8")].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),
   );
 }

@@ -162,7 +162,8 @@ function floatAt(tensor: Tensor, index: number): number {
 
 /** A string as JSON in ASCII, whatever characters it has. */
 export function asciiJson(text: string): string {
-  return JSON.stringify(text).replaceAll(/[^\x20-\x7e]/g, (character) =>
-    `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  return JSON.stringify(text).replaceAll(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

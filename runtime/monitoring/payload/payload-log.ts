@@ -56,7 +56,9 @@ export function openPayloadLog(options: PayloadLogOptions): PayloadLog {
   if (config.url !== undefined) {
     const complaints = new SinkComplaints(options.logger, elapsed);
     const url = new URL(config.url);
-    sinks.push(new CloudEventSink({ url, service, http, complaints, ...(options.policy && { policy: options.policy }) }));
+    sinks.push(
+      new CloudEventSink({ url, service, http, complaints, ...(options.policy && { policy: options.policy }) }),
+    );
   }
   if (config.storageUri !== undefined) {
     const { writer, prefix } = openStorage(config.storageUri, { ...options, http });

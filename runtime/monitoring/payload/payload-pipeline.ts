@@ -32,11 +32,18 @@ export interface PayloadPipelineOptions {
   readonly elapsed: () => number;
 }
 
+interface Encoding {
+  readonly payload: Payload;
+  readonly steps: ReturnType<typeof encodePayload>;
+  /** Memory that it has asked for so far, its copies among it. */
+  neededBytes: number;
+}
+
 /** From copies to sinks: encodes them one after the other, a little at a time, and sees that each is counted once. */
 export class PayloadPipeline {
   readonly #options: PayloadPipelineOptions;
   readonly #waiting = new PayloadQueue<Payload>();
-  #current: { readonly payload: Payload; readonly steps: ReturnType<typeof encodePayload> } | undefined;
+  #current: Encoding | undefined;
   #isRunning = false;
   #isClosed = false;
   #onIdle: (() => void) | undefined;
@@ -107,31 +114,38 @@ export class PayloadPipeline {
 
   /** False if there is nothing left to do. */
   #step(): boolean {
-    const { budget, wantsResponse } = this.#options;
+    const { budget } = this.#options;
     if (this.#current === undefined) {
       const payload = this.#waiting.shift();
       if (payload === undefined) return false;
-      const room = {
-        take: (sizeBytes: number) => budget.takeEncoded(sizeBytes),
-        giveBack: (sizeBytes: number) => budget.giveBackEncoded(sizeBytes),
-      };
-      this.#current = { payload, steps: encodePayload(payload, wantsResponse, room) };
+      this.#current = this.#begin(payload);
     }
     const { payload, steps } = this.#current;
     const step = steps.next();
     if (step.done !== true) return true;
+    const fitsAlone = budget.fits(this.#current.neededBytes);
     this.#current = undefined;
     budget.giveBackCopied(payload.copiedBytes);
-    if (step.value === undefined) this.dropped(this.#whyNoRoom(payload));
+    if (step.value === undefined) this.dropped(fitsAlone ? "queue" : "too-large");
     else this.#hand(step.value);
     return true;
   }
 
-  /** Elements take at least two bytes as text. */
-  #whyNoRoom({ inputs, outputs }: Payload): DropReason {
-    let leastBytes = 0;
-    for (const { data } of [...(inputs ?? []), ...(outputs ?? [])]) leastBytes += 2 * (data?.length ?? 0);
-    return this.#options.budget.fits(leastBytes) ? "queue" : "too-large";
+  #begin(payload: Payload): Encoding {
+    const { budget, wantsResponse } = this.#options;
+    const room = {
+      take: (sizeBytes: number): boolean => {
+        encoding.neededBytes += sizeBytes;
+        return budget.takeEncoded(sizeBytes);
+      },
+      giveBack: (sizeBytes: number): void => budget.giveBackEncoded(sizeBytes),
+    };
+    const encoding: Encoding = {
+      payload,
+      steps: encodePayload(payload, wantsResponse, room),
+      neededBytes: payload.copiedBytes,
+    };
+    return encoding;
   }
 
   #hand(payload: EncodedPayload): void {

@@ -61,6 +61,12 @@ function isObject(value: JsonValue): value is { [key: string]: JsonValue } {
 
 function invalid(place: string, expected: string, got: JsonValue | undefined): ServingError {
   const kind =
-    got === undefined ? "none" : got === null ? "null" : Array.isArray(got) ? "an array" : `a value of type ${typeof got}`;
+    got === undefined
+      ? "none"
+      : got === null
+        ? "null"
+        : Array.isArray(got)
+          ? "an array"
+          : `a value of type ${typeof got}`;
   return new ServingError("InvalidArgument", `${place}: expected ${expected}, got ${kind}`);
 }

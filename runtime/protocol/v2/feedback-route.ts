@@ -37,7 +37,10 @@ export async function answerFeedback(
   if (version !== undefined && number === undefined)
     throw new ServingError("NotFound", "path: expected an integer as version, got another word");
   if (feedback?.isEnabled(model) !== true)
-    throw new ServingError("Unimplemented", "feedback: it is switched off for this model (monitoring.feedback.enabled)");
+    throw new ServingError(
+      "Unimplemented",
+      "feedback: it is switched off for this model (monitoring.feedback.enabled)",
+    );
   const receptions = await feedback.take(model, number, readFeedbackRequest(body));
   const count = (result: FeedbackReception["result"]): number =>
     receptions.filter((reception) => reception.result === result).length;
