@@ -39,15 +39,21 @@ export interface HttpClient extends AsyncDisposable {
 }
 
 /**
- * Makes a client with connections of its own. Certificates are checked against the process's authorities. Its library is
+ * Makes a client with connections of its own, as many to each host as there are requests unless `maxConnections` says so. Certificates are checked against the process's authorities. Its library is
  * loaded with the first request: a replica whose models lie on its own disk needs neither the time nor the memory.
  */
-export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): HttpClient {
+export function createHttpClient(
+  guard: NetworkGuard,
+  timeouts: HttpTimeouts,
+  { maxConnections = null }: { readonly maxConnections?: number | null } = {},
+): HttpClient {
   let opened: Promise<Agent> | undefined;
   let isDisposed = false;
   return {
     request: async (request, signal) => {
-      const agent = await (opened ??= import("./http-agent.ts").then(({ openAgent }) => openAgent(guard, timeouts)));
+      const agent = await (opened ??= import("./http-agent.ts").then(({ openAgent }) =>
+        openAgent(guard, timeouts, maxConnections),
+      ));
       if (isDisposed) await agent.destroy();
       const { statusCode, headers, body } = await agent.request({
         origin: request.origin,

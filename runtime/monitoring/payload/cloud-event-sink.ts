@@ -21,7 +21,7 @@ export interface CloudEventPolicy {
 }
 
 export const DEFAULT_CLOUD_EVENT_POLICY: CloudEventPolicy = {
-  concurrency: 4,
+  concurrency: 8,
   attemptMs: 5_000,
   maxAttempts: 4,
   firstDelayMs: 200,
@@ -36,7 +36,7 @@ const ANSWER_BYTES = 16 * 1024;
 export interface CloudEventSinkOptions {
   readonly url: URL;
   readonly service: PayloadService;
-  /** Not disposed of by the sink. */
+  /** With as many connections as the policy's concurrency. Not disposed of by the sink. */
   readonly http: HttpClient;
   readonly complaints: SinkComplaints;
   readonly policy?: Partial<CloudEventPolicy>;

@@ -5,7 +5,7 @@ import type { InferenceTap } from "../../serving/inference-tap.ts";
 import { createHttpClient, type HttpTimeouts } from "../../storage/http-client.ts";
 import { createNetworkGuard } from "../../storage/network-guard.ts";
 import { StorageUriError } from "../../storage/storage-uri.ts";
-import { CloudEventSink, type CloudEventPolicy } from "./cloud-event-sink.ts";
+import { CloudEventSink, DEFAULT_CLOUD_EVENT_POLICY, type CloudEventPolicy } from "./cloud-event-sink.ts";
 import type { PayloadObserver } from "./payload.ts";
 import { PayloadBudget } from "./payload-budget.ts";
 import { PayloadPipeline, type PayloadSink } from "./payload-pipeline.ts";
@@ -47,7 +47,11 @@ export interface PayloadLog {
 export function openPayloadLog(options: PayloadLogOptions): PayloadLog {
   const { config, observer, service } = options;
   const resources = new AsyncDisposableStack();
-  const http = resources.use(createHttpClient(createNetworkGuard(options.deny), TIMEOUTS));
+  const http = resources.use(
+    createHttpClient(createNetworkGuard(options.deny), TIMEOUTS, {
+      maxConnections: options.policy?.concurrency ?? DEFAULT_CLOUD_EVENT_POLICY.concurrency,
+    }),
+  );
   const elapsed = (): number => performance.now();
   const budget = new PayloadBudget(config.maxQueueBytes, config.storageUri !== undefined, (sizeBytes) =>
     observer.held(sizeBytes),

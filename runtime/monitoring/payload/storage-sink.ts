@@ -1,3 +1,4 @@
+import { orAborted } from "../../core/or-aborted.ts";
 import type { ObjectWriter } from "../../storage/object-writer.ts";
 import { StorageFailure } from "../../storage/storage-failure.ts";
 import type { EncodedPayload } from "./payload-encoder.ts";
@@ -106,7 +107,8 @@ export class StorageSink implements PayloadSink {
       const payloads = batch.map(({ payload }) => payload);
       const content = format === "Parquet" ? await this.#parquetOf(payloads) : await this.#linesOf(payloads);
       // A file that exists is what an attempt left whose answer did not arrive: nobody else has the name.
-      await writer.create(key, content, signal);
+      // A disk that stands still heeds no signal.
+      await orAborted(writer.create(key, content, signal), signal);
       return "logged";
     } catch (error) {
       if (signal.aborted) return "shutdown";
