@@ -3,7 +3,7 @@ import { tensorsOf, type EncodedBody, type EncodedPayload } from "./payload-enco
 import { roundedMs } from "./payload-file.ts";
 
 /** A file of Parquet with a row for each payload; tensors are JSON in text, as models differ in what they take. */
-export function parquetFileOf(payloads: readonly EncodedPayload[]): Uint8Array {
+export function parquetFileOf(payloads: readonly EncodedPayload[]): Uint8Array<ArrayBuffer> {
   const column = (
     name: string,
     type: NonNullable<ColumnSource["type"]>,

@@ -3,10 +3,10 @@ import { JsonWriter } from "../../protocol/json/json-writer.ts";
 import { writeElements } from "../../protocol/json/tensor-text.ts";
 import { PAYLOAD_OVERHEAD_BYTES, type LoggedTensor, type Payload, type PayloadHead } from "./payload.ts";
 
-/** Text of about so many bytes is written at a stretch, which takes less than a millisecond. */
-const PIECE_BYTES = 64 * 1024;
+/** Text of about so many bytes is written at a stretch, which takes about a millisecond. */
+const PIECE_BYTES = 32 * 1024;
 /** Elements between two looks at how much was written; strings may be long. */
-const STRETCH_ELEMENTS = 2_048;
+const STRETCH_ELEMENTS = 1_024;
 const STRETCH_STRINGS = 64;
 /** A writer that grew beyond this, for one very long string, is not kept. */
 const MAX_KEPT_BYTES = 1024 * 1024;

@@ -10,6 +10,7 @@ import type { PayloadObserver } from "./payload.ts";
 import { PayloadBudget } from "./payload-budget.ts";
 import { PayloadPipeline, type PayloadSink } from "./payload-pipeline.ts";
 import { openPayloadStorage, type PayloadStorage } from "./payload-storage.ts";
+import { ParquetThread } from "./parquet-thread.ts";
 import { PayloadTap } from "./payload-tap.ts";
 import { SinkComplaints } from "./sink-complaints.ts";
 import { StorageSink } from "./storage-sink.ts";
@@ -68,6 +69,7 @@ export function openPayloadLog(options: PayloadLogOptions): PayloadLog {
     const { writer, prefix } = openStorage(config.storageUri, { ...options, http });
     resources.use(writer);
     const { instance } = options;
+    const parquet = resources.use(new ParquetThread());
     const complaints = new SinkComplaints(options.logger, elapsed);
     sinks.push(
       new StorageSink({
@@ -75,6 +77,7 @@ export function openPayloadLog(options: PayloadLogOptions): PayloadLog {
         format: config.format,
         batchSize: config.batchSize,
         batchIntervalMs: config.batchIntervalMs,
+        parquetFileOf: (payloads) => parquet.fileOf(payloads),
         afterTurn: () => new Promise((resolve) => setImmediate(resolve)),
       }),
     );

@@ -24,6 +24,8 @@ export interface StorageSinkOptions {
   readonly batchIntervalMs: number;
   readonly budget: PayloadBudget;
   readonly complaints: SinkComplaints;
+  /** Makes a file of Parquet, beside the thread that serves requests. */
+  readonly parquetFileOf: (payloads: readonly EncodedPayload[]) => Promise<Uint8Array>;
   /** Resolves when others have had their turn. */
   readonly afterTurn: () => Promise<void>;
 }
@@ -92,7 +94,7 @@ export class StorageSink implements PayloadSink {
   }
 
   async #write(batch: readonly Waiting[]): Promise<PayloadOutcome> {
-    const { writer, budget, complaints, prefix, instance, format } = this.#options;
+    const { writer, budget, complaints, prefix, instance, format, parquetFileOf } = this.#options;
     const { signal } = this.#stop;
     if (signal.aborted) return "shutdown";
     const key = payloadFileKey({
@@ -105,7 +107,8 @@ export class StorageSink implements PayloadSink {
     budget.takeFile(budget.fileBytes);
     try {
       const payloads = batch.map(({ payload }) => payload);
-      const content = format === "Parquet" ? await this.#parquetOf(payloads) : await this.#linesOf(payloads);
+      const made = format === "Parquet" ? parquetFileOf(payloads) : this.#linesOf(payloads);
+      const content = await orAborted(made, signal);
       // A file that exists is what an attempt left whose answer did not arrive: nobody else has the name.
       // A disk that stands still heeds no signal.
       await orAborted(writer.create(key, content, signal), signal);
@@ -131,11 +134,5 @@ export class StorageSink implements PayloadSink {
       }
     }
     return Buffer.concat(pieces, sizeBytes);
-  }
-
-  async #parquetOf(payloads: readonly EncodedPayload[]): Promise<Uint8Array> {
-    // Not loaded by replicas that write none.
-    const { parquetFileOf } = await import("./parquet-file.ts");
-    return parquetFileOf(payloads);
   }
 }

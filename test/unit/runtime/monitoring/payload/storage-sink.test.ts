@@ -42,6 +42,7 @@ function setUp(create: ObjectWriter["create"], batchSize = 3) {
     batchIntervalMs: 60_000,
     budget,
     complaints: new SinkComplaints(createLogger({ name: "test", level: "silent" }), () => 0),
+    parquetFileOf: never,
     afterTurn: () => Promise.resolve(),
   });
   const accept = (...payloads: EncodedPayload[]): void => {
