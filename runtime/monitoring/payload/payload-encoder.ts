@@ -160,8 +160,12 @@ function floatAt(tensor: Tensor, index: number): number {
   return halfValue[0] as number;
 }
 
+/** Most ids are. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /** A string as JSON in ASCII, whatever characters it has. */
 export function asciiJson(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   return JSON.stringify(text).replaceAll(
     /[^\x20-\x7e]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
