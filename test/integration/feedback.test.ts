@@ -111,7 +111,9 @@ describe("a replica that is told outcomes", () => {
     const response = await fetch(`${url}/v2/models/diabetes/infer`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ inputs: [{ ...input, shape: [1, columns], data: new Array(columns).fill(0) }] }),
+      body: JSON.stringify({
+        inputs: [{ ...input, shape: [1, columns], data: Array.from({ length: columns }, () => 0) }],
+      }),
     });
     const { outputs } = (await response.json()) as { outputs: { data: number[] }[] };
     const predicted = outputs[0]?.data[0] ?? Number.NaN;

@@ -23,63 +23,54 @@ export function predictedRowsOf(tensor: Tensor): PredictedRows | undefined {
   const rows = shape[0];
   if (rows === undefined || rows === 0 || rows > MAX_ROWS) return undefined;
   const columns = data.length / rows;
-  switch (tensor.datatype) {
-    case "FP32":
-    case "FP64":
-      if (shape.length > 2) return undefined;
-      if (columns === 1)
-        return { kind: "number", rows, values: rows === 1 ? (tensor.data[0] as number) : [...tensor.data] };
-      return { kind: "label", rows, values: classesOf(tensor.data, rows, columns) };
-    case "FP16": {
-      if (shape.length > 2) return undefined;
-      const floats = new Float16Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.length);
-      if (columns === 1) return { kind: "number", rows, values: [...floats] };
-      return { kind: "label", rows, values: classesOf(floats, rows, columns) };
-    }
-    default: {
-      if (columns !== 1) return undefined;
-      if (rows === 1) {
-        const label = labelAt(tensor, 0);
-        return label === undefined ? undefined : { kind: "label", rows, values: label };
-      }
-      const values: PredictedValue[] = [];
-      for (let row = 0; row < rows; row++) {
-        const label = labelAt(tensor, row);
-        if (label === undefined) return undefined;
-        values.push(label);
-      }
-      return { kind: "label", rows, values };
-    }
+  if (columns < 1) return undefined;
+  const floats = floatsOf(tensor);
+  if (floats !== undefined) {
+    if (shape.length > 2) return undefined;
+    if (columns > 1) return { kind: "label", rows, values: classesOf(floats, rows, columns) };
+    return { kind: "number", rows, values: rows === 1 ? (floats[0] as number) : [...floats] };
   }
+  if (columns > 1) return undefined;
+  if (rows === 1) {
+    const label = labelAt(tensor, 0);
+    return label === undefined ? undefined : { kind: "label", rows, values: label };
+  }
+  const values: PredictedValue[] = [];
+  for (let row = 0; row < rows; row++) {
+    const label = labelAt(tensor, row);
+    if (label === undefined) return undefined;
+    values.push(label);
+  }
+  return { kind: "label", rows, values };
+}
+
+type Floats = Float32Array | Float64Array | Float16Array;
+
+/** The elements as numbers; undefined for other datatypes. */
+function floatsOf({ datatype, data }: Tensor): Floats | undefined {
+  if (datatype === "FP32" || datatype === "FP64") return data;
+  return datatype === "FP16" ? new Float16Array(data.buffer, data.byteOffset, data.length) : undefined;
 }
 
 function labelAt(tensor: Tensor, row: number): PredictedValue | undefined {
   const value = tensor.data[row];
-  switch (typeof value) {
-    case "bigint": {
-      const number = Number(value);
-      return Number.isSafeInteger(number) ? number : String(value);
-    }
-    case "string":
-      return value.length > MAX_LABEL_LENGTH ? undefined : value;
-    default:
-      return tensor.datatype === "BOOL" ? value !== 0 : value;
+  if (typeof value === "bigint") {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
   }
+  if (typeof value === "string") return value.length > MAX_LABEL_LENGTH ? undefined : value;
+  return tensor.datatype === "BOOL" ? value !== 0 : value;
 }
 
 /** The index of the greatest of each row's scores: the first one of equals. */
-function classesOf(
-  scores: Float32Array | Float64Array | Float16Array,
-  rows: number,
-  columns: number,
-): number | number[] {
+function classesOf(scores: Floats, rows: number, columns: number): number | number[] {
   if (rows === 1) return classAt(scores, 0, columns);
   const classes: number[] = [];
   for (let row = 0; row < rows; row++) classes.push(classAt(scores, row * columns, columns));
   return classes;
 }
 
-function classAt(scores: Float32Array | Float64Array | Float16Array, from: number, columns: number): number {
+function classAt(scores: Floats, from: number, columns: number): number {
   let best = 0;
   for (let column = 1; column < columns; column++)
     if ((scores[from + column] as number) > (scores[from + best] as number)) best = column;

@@ -80,7 +80,7 @@ export class CloudEventSink implements PayloadSink {
     while (this.#sending.size < this.#policy.concurrency) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
-      const sent = this.#send(next).then(() => {
+      const sent = this.#send(next).finally(() => {
         this.#sending.delete(sent);
         this.#pump();
       });

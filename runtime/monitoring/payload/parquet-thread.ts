@@ -15,6 +15,8 @@ export class ParquetThread implements AsyncDisposable {
     const pending = Promise.withResolvers<Uint8Array>();
     this.#pending = pending;
     this.#worker ??= this.#start();
+    // A thread has no origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     this.#worker.postMessage(payloads);
     return await pending.promise;
   }

@@ -73,7 +73,11 @@ export function openPayloadLog(options: PayloadLogOptions): PayloadLog {
     const complaints = new SinkComplaints(options.logger, elapsed);
     sinks.push(
       new StorageSink({
-        ...{ writer, prefix, instance, budget, complaints },
+        writer,
+        prefix,
+        instance,
+        budget,
+        complaints,
         format: config.format,
         batchSize: config.batchSize,
         batchIntervalMs: config.batchIntervalMs,

@@ -43,6 +43,7 @@ test.each<[string, Tensor["datatype"], number[], Tensor["data"], unknown]>([
   ["numbers", "FP32", [2], Float32Array.of(0.5, 2), { kind: "number", rows: 2, values: [0.5, 2] }],
   ["a number", "FP64", [1, 1], Float64Array.of(0.1), { kind: "number", rows: 1, values: 0.1 }],
   ["nothing of a scalar", "FP32", [], Float32Array.of(1), undefined],
+  ["nothing of no columns", "FP32", [2, 0], new Float32Array(0), undefined],
   ["nothing of no rows", "FP32", [0, 3], new Float32Array(0), undefined],
   ["nothing of too many rows", "UINT8", [1_025], new Uint8Array(1_025), undefined],
   ["nothing of a table of integers", "INT8", [1, 2], Int8Array.of(1, 2), undefined],

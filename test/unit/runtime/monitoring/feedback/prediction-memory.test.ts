@@ -22,32 +22,31 @@ test("the newest predictions are found, as many as there is room for, by the nam
       const memory = new PredictionMemory<Prediction>(maxRows);
       let kept: { readonly prediction: Prediction; readonly rows: number }[] = [];
       const keptRows = (): number => kept.reduce((sum, { rows }) => sum + rows, 0);
-      for (const each of [...steps, "look" as const]) {
+      const look = (): void => {
+        while (!memory.index(() => undefined));
+        for (let id = 0; id <= 30; id++) {
+          const wanted = kept.findLast(({ prediction }) => prediction.requestId === `r${id}`);
+          expect(memory.find(`r${id}`)).toBe(wanted?.prediction);
+        }
+        for (let id = 0; id <= 5; id++) {
+          const wanted = kept.findLast(({ prediction }) => prediction.clientId === `c${id}`);
+          expect(memory.find(`c${id}`)).toBe(wanted?.prediction);
+        }
+        expect(memory.rows).toBe(keptRows());
+      };
+      for (const each of steps) {
         if (each === "look") {
-          while (!memory.index(() => undefined));
-          for (let id = 0; id <= 30; id++) {
-            const wanted = kept.findLast(
-              ({ prediction: { requestId, clientId } }) => requestId === `r${id}` || clientId === `r${id}`,
-            );
-            expect(memory.find(`r${id}`)).toBe(wanted?.prediction);
-          }
-          for (let id = 0; id <= 5; id++) {
-            const wanted = kept.findLast(({ prediction }) => prediction.clientId === `c${id}`);
-            expect(memory.find(`c${id}`)).toBe(wanted?.prediction);
-          }
+          look();
           continue;
         }
-        const prediction = predictionOf(
-          `r${each.id}`,
-          each.rows,
-          each.clientId === null ? undefined : `c${each.clientId}`,
-        );
+        const clientId = each.clientId === null ? undefined : `c${each.clientId}`;
+        const prediction = predictionOf(`r${each.id}`, each.rows, clientId);
         memory.add(prediction);
         if (each.rows > maxRows) continue;
         kept.push({ prediction, rows: each.rows });
         while (keptRows() > maxRows) kept = kept.slice(1);
-        expect(memory.rows).toBe(keptRows());
       }
+      look();
     }),
   );
 });

@@ -71,7 +71,7 @@ test("the line of a request that failed has its code, and no outputs", () => {
 
 test("a file of Parquet has a row for each", async () => {
   const file = parquetFileOf([ANSWERED, FAILED]);
-  const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) as ArrayBuffer;
+  const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength);
   const rows = await parquetReadObjects({ file: buffer });
   expect(rows).toEqual([
     {

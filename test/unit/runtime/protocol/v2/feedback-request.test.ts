@@ -35,14 +35,14 @@ test.each([
   [{ id: "a", outcome: [[1]] }, "outcome: expected a string, a number or a boolean for each row, got an array"],
   [{ id: "a", outcome: [] }, "outcome: expected from 1 to 1024 values, one for each row, got 0"],
   [
-    { id: "a", outcome: new Array(1_025).fill(1) },
+    { id: "a", outcome: Array.from({ length: 1_025 }, () => 1) },
     "outcome: expected from 1 to 1024 values, one for each row, got 1025",
   ],
   [{ id: "a", outcome: "x".repeat(257) }, "outcome: expected at most 256 characters, got 257"],
   [{ feedback: {} }, "feedback: expected an array, got a value of type object"],
   [{ feedback: [] }, "feedback: expected from 1 to 1000 outcomes, got 0"],
   [
-    { feedback: new Array(1_001).fill({ id: "a", outcome: 1 }) },
+    { feedback: Array.from({ length: 1_001 }, () => ({ id: "a", outcome: 1 })) },
     "feedback: expected from 1 to 1000 outcomes, got 1001",
   ],
   [{ feedback: [{ id: "a", outcome: 1 }, 5] }, "feedback[1]: expected an object, got a value of type number"],
