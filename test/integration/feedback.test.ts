@@ -4,6 +4,7 @@ import { cp, mkdir, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { SIGNATURE_HEADER, signedText } from "../../common/admin-api.ts";
 import { OUTCOMES_PATH } from "../../common/monitoring-api.ts";
+import { GrpcClient } from "./grpc-fixtures.ts";
 import { askIris, FLOWERS, startMonitoredReplica } from "./monitored-replica.ts";
 import { EXAMPLES, temporaryFolder } from "./runtime-under-test.ts";
 
@@ -48,6 +49,28 @@ describe("a replica that is told outcomes", () => {
     expect(await tell(url, { feedback: outcomes })).toEqual({ status: 202, body: { ...NONE, joined: 2, waiting: 1 } });
     expect(await metric(correct("1"))).toBe(2);
     expect(await metric(feedback("waiting", ""))).toBe(1);
+  });
+
+  test("finds predictions that were asked for over gRPC, alone and in a stream", async () => {
+    const { url, replica, metric } = await startMonitoredReplica();
+    const client = new GrpcClient(`127.0.0.1:${replica.grpcPort}`);
+    const request = (flower: number, id = ""): Record<string, unknown> => ({
+      id,
+      model_name: "iris",
+      inputs: [{ name: "input", datatype: "FP32", shape: [1, 4], contents: { fp32_contents: FLOWERS[flower] } }],
+    });
+    await client.call("ModelInfer", request(1), { metadata: { "x-request-id": "of-metadata" } });
+    const { headers } = await client.call("ModelInfer", request(2));
+    const stream = client.open("ModelStreamInfer");
+    stream.send(request(0, "of-an-item"));
+    await stream.received(1);
+    const outcomes = [
+      { id: "of-metadata", outcome: 1 },
+      { id: headers["x-request-id"], outcome: 2 },
+      { id: "of-an-item", outcome: 0 },
+    ];
+    expect(await tell(url, { feedback: outcomes })).toEqual({ status: 200, body: { ...NONE, joined: 3 } });
+    expect(await metric(correct("1"))).toBe(3);
   });
 
   test("says what it does not take, and takes the rest", async () => {
