@@ -16,7 +16,11 @@ const DIST = path.join(ROOT, "dist");
 const TARGETS = {
   operator: { entries: { operator: "operator/main.ts" }, native: [] },
   runtime: {
-    entries: { runtime: "runtime/main.ts", "onnx-worker": "runtime/engine/onnx-worker.ts" },
+    entries: {
+      runtime: "runtime/main.ts",
+      "onnx-worker": "runtime/engine/onnx-worker.ts",
+      "parquet-worker": "runtime/monitoring/payload/parquet-worker.ts",
+    },
     native: nativePackages,
   },
 } as const;

@@ -150,7 +150,7 @@ export const RUNTIME_VARIABLES = {
   ),
   LOCKSTEP_STORAGE_DENY: networks(
     "127.0.0.0/8,::1/128,169.254.0.0/16,fe80::/10,fd00:ec2::254/128,0.0.0.0/8,::/128",
-    "Networks that http(s):// and storage.endpoint may not lead to. The default keeps models from being fetched from the replica itself and from a cloud's metadata service.",
+    "Networks that http(s):// and storage.endpoint may not lead to, nor payload logs. The default keeps models from being fetched from the replica itself and from a cloud's metadata service.",
   ),
   LOCKSTEP_STORAGE_SECRET: text(
     "",

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate as afterTurn, setTimeout } from "node:timers/promises";
 import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
@@ -18,9 +18,12 @@ import type { InferenceEngine } from "./core/servable.ts";
 import { createOnnxEngine } from "./engine/onnx-engine.ts";
 import { createGrpcServer } from "./grpc/grpc-server.ts";
 import type { GrpcServer } from "./grpc/server/grpc-server.ts";
+import { Feedback } from "./monitoring/feedback/feedback.ts";
+import { openPayloadLog, type PayloadLog } from "./monitoring/payload/payload-log.ts";
 import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
+import { joinTaps } from "./serving/inference-tap.ts";
 import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
@@ -39,6 +42,9 @@ const SHORTEST_WARMUP_TIMEOUT_MS = 60_000;
 const STUCK_GRACE_MS = 30_000;
 /** How long, in ms, models may take to be unloaded at the end. Nobody waits for the memory but the system. */
 const UNLOAD_MS = 2_000;
+
+/** How long, in ms, payloads that wait may take to be sent at the end. */
+const FLUSH_MS = 5_000;
 
 /** How often the states of sequences that are idle for too long are freed. */
 const IDLE_SWEEP_MS = 5_000;
@@ -85,6 +91,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     return replicaOf(options, parts, { admin, httpPort: port, grpcPort });
   } catch (error) {
     await Promise.all([parts.http.close(0), parts.grpc?.close(0)]);
+    await parts.payloadLog?.close(0);
     await parts.resources[Symbol.asyncDispose]();
     throw error;
   }
@@ -103,6 +110,9 @@ interface Parts {
   readonly load: () => ReplicaLoad;
   /** Drawn by this process. */
   readonly instance: string;
+  readonly feedback: Feedback;
+  /** Undefined where payloads are not logged. */
+  readonly payloadLog: PayloadLog | undefined;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
   /** Asks the clients of all open connections to make others. */
@@ -125,6 +135,8 @@ function assemble(options: ReplicaOptions): Parts {
   const metrics = resources.use(
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
   );
+  // First, because its configuration may be one that cannot be.
+  const payloadLog = openPayloads(options, instance, metrics);
   const statistics = new ModelStatistics(metrics);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
@@ -203,7 +215,22 @@ function assemble(options: ReplicaOptions): Parts {
       },
     }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
+  const feedback = resources.use(
+    new Feedback({
+      models: config.models,
+      observer: metrics,
+      elapsed: () => performance.now(),
+      afterTurn: () => afterTurn(),
+    }),
+  );
+  const tap = joinTaps(
+    [
+      // Each beside the way of requests, in any order.
+      feedback.tap,
+      payloadLog?.tap,
+    ].filter((each) => each !== undefined),
+  );
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
@@ -211,6 +238,7 @@ function assemble(options: ReplicaOptions): Parts {
     admission,
     statistics,
     protocols: new Set(config.protocols),
+    feedback,
     metrics,
     logger,
     version: BUILD_INFO.version,
@@ -249,6 +277,8 @@ function assemble(options: ReplicaOptions): Parts {
     revision,
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
     instance,
+    feedback,
+    payloadLog,
     carryOut: (command) => switched.carryOut(command),
     rebalance: (withinMs) => {
       logger.info({ withinMs }, "clients are asked to make new connections");
@@ -279,6 +309,7 @@ function replicaOf(
     logger.info({ drainDelayMs }, "draining");
     await setTimeout(drainDelayMs);
     await Promise.all([parts.http.close(config.requestTimeoutMs), parts.grpc?.close(config.requestTimeoutMs)]);
+    await parts.payloadLog?.close(FLUSH_MS);
     const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
     if (outcome === "stopped") logger.info("stopped");
     else logger.warn("a model is still busy: it ends with the process");
@@ -301,6 +332,26 @@ function openRepository(model: ModelConfig, options: ReplicaOptions): StorageMod
   });
 }
 
+function openPayloads(options: ReplicaOptions, instance: string, metrics: RuntimeMetrics): PayloadLog | undefined {
+  const { config, logger, process: settings } = options;
+  const { payloadLog, models, service } = config;
+  const [first] = models;
+  if (payloadLog === undefined || first === undefined) return undefined;
+  return openPayloadLog({
+    config: payloadLog,
+    service,
+    storage: first.storage,
+    deny: settings.LOCKSTEP_STORAGE_DENY,
+    environment: process.env,
+    instance,
+    logger,
+    observer: metrics.payloadObserver([
+      ...(payloadLog.url === undefined ? [] : (["http"] as const)),
+      ...(payloadLog.storageUri === undefined ? [] : (["storage"] as const)),
+    ]),
+  });
+}
+
 function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer> {
   const { LOCKSTEP_ADMIN_PORT: port, LOCKSTEP_OPERATOR_KEY: keyFile } = options.process;
   const { instance, revision, state } = parts;
@@ -314,6 +365,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         load: parts.load,
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
+        takeOutcomes: (forwarded) => parts.feedback.takeForwarded(forwarded),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

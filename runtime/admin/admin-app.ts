@@ -12,6 +12,7 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
+import { OUTCOMES_PATH, parseForwardedOutcomes, type ForwardedOutcomes } from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
 
@@ -25,18 +26,23 @@ export interface AdminAppOptions {
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
   /** Asks the clients of all open connections to make others, spread over a time. */
   readonly rebalance: (withinMs: number) => void;
+  /** Joins outcomes that other replicas were told. */
+  readonly takeOutcomes: (forwarded: ForwardedOutcomes) => Promise<void>;
   /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
   readonly operatorKeys: OperatorKeys | undefined;
 }
 
 /** A command is small: 64 versions with their digests, and 16 labels. */
 const MAX_COMMAND_BYTES = 64 * 1024;
+/** Outcomes of requests of many rows: whoever has more of them sends several bodies. */
+const MAX_OUTCOMES_BYTES = 4 * 1024 * 1024;
 /** As long as anybody may wait for a change. */
 const LONGEST_WAIT_MS = 60_000;
 
 /**
  * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
+ * {@link COMMAND_PATH}, what is asked of connections at {@link REBALANCE_PATH}, and outcomes at
+ * {@link OUTCOMES_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -46,6 +52,7 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app.disable("x-powered-by");
   app.disable("etag");
   app.disable("query parser");
+  app.use(OUTCOMES_PATH, express.text({ type: () => true, limit: MAX_OUTCOMES_BYTES }));
   app.use(express.text({ type: () => true, limit: MAX_COMMAND_BYTES }));
   app.use((request, response, next) => {
     response.set("cache-control", "no-store");
@@ -67,6 +74,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(REBALANCE_PATH)
     .post((request, response) => answerRebalance(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(OUTCOMES_PATH)
+    .post((request, response) => answerOutcomes(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
@@ -121,5 +132,17 @@ function answerRebalance(request: Request, response: Response, { rebalance }: Ad
     return;
   }
   rebalance(withinMs);
+  response.status(204).end();
+}
+
+async function answerOutcomes(request: Request, response: Response, { takeOutcomes }: AdminAppOptions): Promise<void> {
+  let forwarded: ForwardedOutcomes;
+  try {
+    forwarded = parseForwardedOutcomes(JSON.parse(bodyOf(request)));
+  } catch {
+    response.status(400).json({ error: "expected a model and its outcomes in JSON" });
+    return;
+  }
+  await takeOutcomes(forwarded);
   response.status(204).end();
 }

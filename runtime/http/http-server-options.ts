@@ -1,6 +1,7 @@
 import type { Logger } from "../../common/logger.ts";
 import type { Protocol } from "../../common/runtime-config.ts";
 import type { Servables } from "../core/servable.ts";
+import type { FeedbackTaker } from "../protocol/v2/feedback-route.ts";
 import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
 import type { Admission } from "../serving/admission.ts";
 import type { DismissalReason } from "../serving/connection-term.ts";
@@ -23,6 +24,8 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   /** Release of this program, for `GET /v2`. */
   readonly version: string;
+  /** Who takes outcomes of predictions. Default: nobody. */
+  readonly feedback?: FeedbackTaker | undefined;
   /** Time for an answer once the request has arrived, in ms; after it the client gets status 504. */
   readonly requestTimeoutMs: number;
   /** Memory for bodies, where servers of other protocols share it. Default: one of `maxBufferedBytes`, for this server. */

@@ -33,9 +33,9 @@ export class RestHandler {
   constructor(options: HttpServerOptions, limits: HttpLimits, isDraining: () => boolean) {
     this.#options = options;
     this.#maxBodyBytes = Math.min(limits.maxBodyBytes, MAX_REST_BODY_BYTES);
-    const { servables, statistics, protocols, version } = options;
+    const { servables, statistics, protocols, version, feedback } = options;
     const isReady = (): boolean => !isDraining() && servables.isReady();
-    this.#context = { servables, statistics, isReady, isDraining, release: version, protocols };
+    this.#context = { servables, statistics, isReady, isDraining, release: version, protocols, feedback };
     const ofProtocols = PROTOCOL_PATHS.flatMap(({ restRoutes }) => restRoutes);
     this.#router = new RestRouter([
       ...ofProtocols.filter(({ protocol, path }) => protocols.has(protocol) || PROBES.has(path)),

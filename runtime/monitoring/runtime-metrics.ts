@@ -6,6 +6,9 @@ import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
 import { metricsPageOf } from "./metrics-page.ts";
 import type { InferenceObservation } from "./model-statistics.ts";
+import type { OutcomeSums } from "../../common/monitoring-api.ts";
+import type { FeedbackObserver, FeedbackResult } from "./feedback/model-feedback.ts";
+import { DROP_REASONS, type PayloadObserver, type PayloadSinkName } from "./payload/payload.ts";
 import { createProcessSampler, type ProcessSampler } from "./process-metrics.ts";
 import type {
   InferenceMetrics,
@@ -43,7 +46,7 @@ interface VersionSeries {
 }
 
 /** The metrics of a replica. Dispose of it to stop measuring the event loop. */
-export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, MetricsPages, Disposable {
+export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, MetricsPages, FeedbackObserver, Disposable {
   readonly inFlight: RequestMetrics["inFlight"];
   readonly #process: ProcessSampler = createProcessSampler();
   readonly #sizes = new Map<string, number>();
@@ -141,6 +144,44 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   observeGate(model: string, epoch: number, heldMs: number | undefined): void {
     this.#values.epoch.series({ model }).value = epoch;
     if (heldMs !== undefined) this.#histograms.switchHeld.series({ model }).observe(heldMs / 1000);
+  }
+
+  /** Counts outcomes of predictions; `version` is undefined where no prediction is known. */
+  feedback(model: string, version: number | undefined, result: FeedbackResult, count: number): void {
+    const labels = { model, version: version === undefined ? "" : String(version), result };
+    this.#values.feedback.series(labels).value += count;
+  }
+
+  /** Counts how predictions of a version met their outcomes. */
+  outcomes(model: string, version: number, sums: OutcomeSums): void {
+    const labels = { model, version: String(version) };
+    const values = this.#values;
+    if (sums.labels > 0) {
+      values.outcomeRows.series({ ...labels, kind: "label" }).value += sums.labels;
+      values.outcomeCorrect.series(labels).value += sums.correct;
+    }
+    if (sums.numbers > 0) {
+      values.outcomeRows.series({ ...labels, kind: "number" }).value += sums.numbers;
+      values.outcomeAbsoluteError.series(labels).value += sums.absoluteError;
+      values.outcomeSquaredError.series(labels).value += sums.squaredError;
+    }
+  }
+
+  /** Counts payloads, from zero for each of these sinks. */
+  payloadObserver(sinks: readonly PayloadSinkName[]): PayloadObserver & { held(sizeBytes: number): void } {
+    const { payloadsLogged, payloadsDropped, payloadsHeld } = this.#values;
+    for (const sink of sinks) {
+      payloadsLogged.series({ sink });
+      for (const reason of DROP_REASONS) payloadsDropped.series({ sink, reason });
+    }
+    const held = payloadsHeld.series({});
+    return {
+      logged: (sink) => void payloadsLogged.series({ sink }).value++,
+      dropped: (sink, reason) => void payloadsDropped.series({ sink, reason }).value++,
+      held: (sizeBytes) => {
+        held.value = sizeBytes;
+      },
+    };
   }
 
   /** Whether the replica answers. */

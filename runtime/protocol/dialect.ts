@@ -40,6 +40,8 @@ export interface ModelAnswer {
 
 /** A request that fits its model, and how to write its answer. */
 export interface PreparedRequest {
+  /** The client's own name for the request, where its body has one. */
+  readonly id?: string | undefined;
   /** In the order of the signature; whoever infers owns them. Those that are a model's state may be missing. */
   readonly inputs: readonly Tensor[];
   /** Names of the outputs wanted; undefined means all that the model has (without its state, in a sequence). */

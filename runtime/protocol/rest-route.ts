@@ -3,6 +3,7 @@ import type { Servables } from "../core/servable.ts";
 import type { ServingError } from "../errors.ts";
 import type { ModelStatisticsReader } from "../monitoring/model-statistics.ts";
 import type { WireAnswer } from "./dialect.ts";
+import type { FeedbackTaker } from "./v2/feedback-route.ts";
 
 /** What routes that are not inference may look at. */
 export interface RestContext {
@@ -16,6 +17,8 @@ export interface RestContext {
   readonly release: string;
   /** Protocols that are switched on. */
   readonly protocols: ReadonlySet<Protocol>;
+  /** Undefined where nobody takes outcomes of predictions. */
+  readonly feedback?: FeedbackTaker | undefined;
 }
 
 /** A request for such a route. */

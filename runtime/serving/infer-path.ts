@@ -16,6 +16,7 @@ import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/
 import type { InferenceTap, TappedRequest } from "./inference-tap.ts";
 import { ItemSignal } from "./item-signal.ts";
 import { InferStream, type StreamPlace } from "./infer-stream.ts";
+import { clientIdFrom } from "./request-id.ts";
 import { SequenceStates } from "./sequence-states.ts";
 
 /** Which model, and which of its versions, shall answer. */
@@ -158,7 +159,10 @@ export class InferPath {
       const beganWith = place === "any" ? this.#versionOf(handle, prepared.sequence) : undefined;
       if (beganWith !== undefined) return { beganWith };
       const rows = prepared.inputs[0]?.shape[0] ?? 1;
-      tapped = this.#options.tap?.begin(handle, prepared.inputs, { requestId: context.requestId ?? "" });
+      tapped = this.#options.tap?.begin(handle, prepared.inputs, {
+        requestId: context.requestId ?? "",
+        clientId: clientIdFrom(prepared.id),
+      });
       const result = await this.#run(handle, prepared, context, place);
       context.signal.throwIfAborted();
       const inferredMs = performance.now();

@@ -19,6 +19,8 @@ export interface InferenceTap {
 export interface TapContext {
   /** As answers have it in `x-request-id`; empty where a request has none of its own, as the items of streams. */
   readonly requestId: string;
+  /** As the body of the request had it (`id` of the Open Inference Protocol), where it had one. */
+  readonly clientId: string | undefined;
 }
 
 /** A request that somebody watches. Exactly one of the two is called, once. */

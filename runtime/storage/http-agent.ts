@@ -3,10 +3,10 @@ import type { HttpTimeouts } from "./http-client.ts";
 import type { NetworkGuard } from "./network-guard.ts";
 
 /**
- * Opens the connections of a client; the caller destroys them. A file of its own, to be imported when it is needed: of a
+ * Opens the connections of a client, at most so many to each host; the caller destroys them. A file of its own, to be imported when it is needed: of a
  * package in CommonJS itself, a bundle's lazy import would not find the names.
  */
-export function openAgent(guard: NetworkGuard, timeouts: HttpTimeouts): Agent {
+export function openAgent(guard: NetworkGuard, timeouts: HttpTimeouts, maxConnections: number | null): Agent {
   const connect = buildConnector({
     timeout: timeouts.connectMs,
     lookup: guard.lookup,
@@ -26,5 +26,6 @@ export function openAgent(guard: NetworkGuard, timeouts: HttpTimeouts): Agent {
     bodyTimeout: timeouts.bodyIdleMs,
     keepAliveTimeout: 4_000,
     pipelining: 1,
+    connections: maxConnections,
   });
 }

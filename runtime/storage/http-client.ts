@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type { Agent, Dispatcher } from "undici";
 import type { NetworkGuard } from "./network-guard.ts";
 
@@ -19,7 +20,8 @@ export interface HttpClientRequest {
   readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** One in pieces needs the header `content-length`. */
+  readonly body?: string | Uint8Array | readonly Uint8Array[];
 }
 
 /** An answer. Its body must be read to the end or destroyed. */
@@ -37,22 +39,28 @@ export interface HttpClient extends AsyncDisposable {
 }
 
 /**
- * Makes a client with connections of its own. Certificates are checked against the process's authorities. Its library is
+ * Makes a client with connections of its own, as many to each host as there are requests unless `maxConnections` says so. Certificates are checked against the process's authorities. Its library is
  * loaded with the first request: a replica whose models lie on its own disk needs neither the time nor the memory.
  */
-export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): HttpClient {
+export function createHttpClient(
+  guard: NetworkGuard,
+  timeouts: HttpTimeouts,
+  { maxConnections = null }: { readonly maxConnections?: number | null } = {},
+): HttpClient {
   let opened: Promise<Agent> | undefined;
   let isDisposed = false;
   return {
     request: async (request, signal) => {
-      const agent = await (opened ??= import("./http-agent.ts").then(({ openAgent }) => openAgent(guard, timeouts)));
+      const agent = await (opened ??= import("./http-agent.ts").then(({ openAgent }) =>
+        openAgent(guard, timeouts, maxConnections),
+      ));
       if (isDisposed) await agent.destroy();
       const { statusCode, headers, body } = await agent.request({
         origin: request.origin,
         path: request.path,
         method: request.method,
         headers: { ...request.headers },
-        body: request.body ?? null,
+        body: isInPieces(request.body) ? Readable.from(request.body) : (request.body ?? null),
         signal,
       });
       return { status: statusCode, headers: joinHeaders(headers), body };
@@ -62,6 +70,10 @@ export function createHttpClient(guard: NetworkGuard, timeouts: HttpTimeouts): H
       await (await opened)?.destroy();
     },
   };
+}
+
+function isInPieces(body: HttpClientRequest["body"]): body is readonly Uint8Array[] {
+  return Array.isArray(body);
 }
 
 function joinHeaders(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {

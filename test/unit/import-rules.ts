@@ -82,7 +82,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "node:http2": ["runtime/grpc"],
   undici: ["operator/kube", "operator/replicas", "runtime/storage", "runtime/monitoring/payload"],
   "onnxruntime-node": ["runtime/engine"],
-  "node:worker_threads": ["runtime/engine"],
+  "node:worker_threads": ["runtime/engine", "runtime/monitoring/payload"],
   "@aws-sdk/client-s3": ["runtime/storage"],
   "@opentelemetry/api": ["runtime/monitoring/tracing"],
   "@opentelemetry/exporter-trace-otlp-http": ["runtime/monitoring/tracing"],

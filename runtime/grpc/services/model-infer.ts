@@ -66,6 +66,7 @@ export function prepareInfer(
   const form = contentsFormOf(message);
   return {
     ...checked,
+    id: request.id,
     writeAnswer: ({ servable: { id }, outputs }) => {
       const classified = classifyOutputs(request.outputs, outputs, signature);
       return writeInferResponse(

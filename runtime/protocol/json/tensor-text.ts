@@ -63,8 +63,8 @@ function writeLevel(
   writer.raw("]");
 }
 
-/** Appends elements with commas between them. */
-function writeElements(writer: JsonWriter, tensor: Tensor, from: number, to: number): void {
+/** Appends the elements from one index up to another, with commas between them. Throws as {@link writeFlat}. */
+export function writeElements(writer: JsonWriter, tensor: Tensor, from: number, to: number): void {
   const write = ELEMENT_WRITERS[tensor.datatype];
   for (let index = from; index < to; index++) {
     if (index > from) writer.comma();

@@ -3,6 +3,7 @@ import { parseJson, type JsonValue } from "../json/json-scanner.ts";
 import { acquireByPath, isLoadedByPath, parseVersion } from "../model-path.ts";
 import type { RestAnswer, RestRequest, RestRoute } from "../rest-route.ts";
 import { noLogSettings, noSharedMemory, noSuchRegion, noTracing, TRACE_SETTINGS } from "./absent-features.ts";
+import { answerFeedback } from "./feedback-route.ts";
 import { modelMetadata, serverMetadata, statusOf } from "./metadata.ts";
 import { modelConfiguration } from "./model-config.ts";
 import { checkLoad, checkRepositoryName, refuseUnload, repositoryIndex } from "./model-repository.ts";
@@ -37,6 +38,7 @@ export const V2_REST_ROUTES: readonly RestRoute[] = [
       return json(modelConfiguration(servables, handle));
     }),
     get(`${path}/stats`, (request, context) => json(statisticsReport(context, statisticsTarget(request)))),
+    post(`${path}/feedback`, answerFeedback),
   ]),
   ...REPOSITORY_PATHS.flatMap((path) => [
     post(`${path}/index`, ({ params, body }, { servables }) => {

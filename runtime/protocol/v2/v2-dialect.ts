@@ -25,6 +25,7 @@ export const V2_DIALECT: Dialect = {
     const isBinary = binaryOutputsOf(request);
     return {
       ...checked,
+      id: request.id,
       writeAnswer: ({ servable: { id }, outputs }) =>
         writeInferResponse(
           {

@@ -42,6 +42,7 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     report: () => REPORT,
     load: () => LOAD,
     carryOut: () => undefined,
+    takeOutcomes: () => Promise.resolve(),
     rebalance: () => undefined,
     operatorKeys: undefined,
     ...options,
