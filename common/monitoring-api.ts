@@ -14,6 +14,12 @@ export const MONITORING_PATH = "/admin/v1/monitoring";
  */
 export const REFERENCE_PATH = "/admin/v1/reference";
 
+/**
+ * Where the operator asks for the profile with a hash that a version is counted by, to `GET`, as it may have been published
+ * with the version: `PROFILE_PATH?hash=HASH`. The answer is a Profile, or has status 404.
+ */
+export const PROFILE_PATH = "/admin/v1/profile";
+
 /** Where the operator brings outcomes whose predictions other replicas did not know, by `POST` of {@link ForwardedOutcomes}; status 204. */
 export const OUTCOMES_PATH = "/admin/v1/outcomes";
 
