@@ -15,7 +15,10 @@ export interface DriftReport {
 }
 
 /** What the status would say of a version now; undefined where nobody watches. */
-export function currentDrift({ version, drift }: Pick<VersionMonitoring, "version" | "drift">): StatusDrift | undefined {
+export function currentDrift({
+  version,
+  drift,
+}: Pick<VersionMonitoring, "version" | "drift">): StatusDrift | undefined {
   if (drift.state === "Off") return undefined;
   if (drift.state === "Learning") return { state: "Learning", version, referenceRows: drift.rows };
   const { state, source, referenceRows, windowRows } = drift;
@@ -38,7 +41,11 @@ export function currentDrift({ version, drift }: Pick<VersionMonitoring, "versio
  * What the status says next: the same as before, by identity, where what has changed is no news yet. After a restart of the
  * operator `before` is what the status says, which holds until enough rows have come.
  */
-export function nextReport(before: DriftReport | undefined, current: StatusDrift | undefined, nowMs: number): DriftReport {
+export function nextReport(
+  before: DriftReport | undefined,
+  current: StatusDrift | undefined,
+  nowMs: number,
+): DriftReport {
   const next = { drift: current, atMs: nowMs };
   if (before === undefined) return next;
   const { drift: told, atMs } = before;

@@ -1,5 +1,9 @@
 /** Does something with each of many, with so many at a time. Rejects with the first that does, when all others have ended. */
-export async function inParallel<T>(items: Iterable<T>, atATime: number, act: (item: T) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  items: Iterable<T>,
+  atATime: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
   const left = items[Symbol.iterator]();
   async function work(): Promise<void> {
     for (let next = left.next(); next.done !== true; next = left.next()) await act(next.value);

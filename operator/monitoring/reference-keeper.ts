@@ -7,7 +7,12 @@ import { modelNameOf } from "../../common/runtime-config-of.ts";
 import { driftConfigOf } from "../observed/drift-status.ts";
 import type { ReplicaClient } from "../replicas/replica-client.ts";
 import { inParallel } from "./in-parallel.ts";
-import { fittingProfile, type LearnedReference, type ReferenceStore, type StoredReferences } from "./reference-store.ts";
+import {
+  fittingProfile,
+  type LearnedReference,
+  type ReferenceStore,
+  type StoredReferences,
+} from "./reference-store.ts";
 import type { Learner, ServiceRecord } from "./service-record.ts";
 
 export interface ReferenceKeeperOptions {
@@ -86,7 +91,9 @@ export class ReferenceKeeper {
     this.#stored.set(uid, written);
     this.#options.logger.info(
       { version, rows: profile.rows, features: profile.features.length, profile: profileHash(profile) },
-      hash === undefined ? "the first requests of a version became its reference" : "a reference was found at a replica",
+      hash === undefined
+        ? "the first requests of a version became its reference"
+        : "a reference was found at a replica",
     );
     return reference;
   }

@@ -71,10 +71,9 @@ export class ReferenceStore {
 
 /** As much of a profile as has room: of its features the first half, or the half of that, and so on. */
 export function fittingProfile(profile: Profile, maxBytes: number = MAX_PROFILE_BYTES): Profile {
-  let fitting = profile;
-  while (Buffer.byteLength(JSON.stringify(fitting)) > maxBytes && fitting.features.length > 0)
-    fitting = { ...fitting, features: fitting.features.slice(0, Math.floor(fitting.features.length / 2)) };
-  return fitting;
+  const { features } = profile;
+  if (features.length === 0 || Buffer.byteLength(JSON.stringify(profile)) <= maxBytes) return profile;
+  return fittingProfile({ ...profile, features: features.slice(0, Math.floor(features.length / 2)) }, maxBytes);
 }
 
 function storedAs(references: readonly LearnedReference[], { metadata }: KubeObject): StoredReferences {
@@ -83,7 +82,9 @@ function storedAs(references: readonly LearnedReference[], { metadata }: KubeObj
 
 function referencesOf(text: string | undefined): LearnedReference[] {
   try {
-    return stored.parse(JSON.parse(text ?? "[]")).map(({ profile, ...rest }) => ({ ...rest, profile: parseProfile(profile) }));
+    return stored
+      .parse(JSON.parse(text ?? "[]"))
+      .map(({ profile, ...rest }) => ({ ...rest, profile: parseProfile(profile) }));
   } catch {
     return [];
   }

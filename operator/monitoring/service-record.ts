@@ -97,17 +97,13 @@ export class ServiceRecord {
         this.#outcomes.set(version.version, outcomesTogether(this.#outcomes.get(version.version), growth));
       }
     }
-    const lastStray = before?.lastStray ?? -1;
-    const strays = (model?.strayOutcomes ?? []).filter(({ number }) => number > lastStray);
-    const untaken = [...(known?.strays ?? []), ...strays.map(({ requestId, values }) => ({ requestId, values }))];
     this.#heard.set(podUid, {
       // The name of the process is one string for all of its answers.
       instance: before?.instance ?? answer.instance,
       inFlight: model?.inFlight ?? 0,
       isNews: true,
       versions,
-      lastStray: Math.max(lastStray, ...strays.map(({ number }) => number)),
-      strays: untaken.slice(-MAX_STRAYS),
+      ...straysOf(known, before, model?.strayOutcomes ?? []),
     });
   }
 
@@ -240,6 +236,21 @@ export class ServiceRecord {
     if (learning.length === 0) return { state: "Off" };
     return { state: "Learning", rows: learning.reduce((sum, rows) => sum + rows, 0) };
   }
+}
+
+/** What is to be brought to others: what was before, and what has a greater number than all that the process told before. */
+function straysOf(
+  known: Heard | undefined,
+  before: Heard | undefined,
+  told: ReplicaMonitoring["models"][number]["strayOutcomes"],
+): Pick<Heard, "strays" | "lastStray"> {
+  const lastStray = before?.lastStray ?? -1;
+  const fresh = told.filter(({ number }) => number > lastStray);
+  const waiting = [...(known?.strays ?? []), ...fresh.map(({ requestId, values }) => ({ requestId, values }))];
+  return {
+    strays: waiting.slice(-MAX_STRAYS),
+    lastStray: fresh.reduce((greatest, { number }) => Math.max(greatest, number), lastStray),
+  };
 }
 
 /** How an answer is to be taken. */

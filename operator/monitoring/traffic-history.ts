@@ -93,7 +93,10 @@ function writeSlot({ numbers, errors }: VersionRing, slot: number, sums: Version
 /** Undefined where it was asked nothing. */
 function readSlot({ numbers, errors }: VersionRing, slot: number): VersionSums | undefined {
   const at = slot * WIDTH;
-  const [sumSeconds = 0, queueSeconds = 0, computeSeconds = 0, rows = 0, ok = 0] = numbers.subarray(at + BINS, at + WIDTH);
+  const [sumSeconds = 0, queueSeconds = 0, computeSeconds = 0, rows = 0, ok = 0] = numbers.subarray(
+    at + BINS,
+    at + WIDTH,
+  );
   const others = errors.get(slot);
   if (ok === 0 && others === undefined) return undefined;
   return {

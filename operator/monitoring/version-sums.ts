@@ -35,10 +35,7 @@ export function sumsTogether(a: VersionSums | undefined, b: VersionSums): Versio
   return {
     requests,
     duration: {
-      counts: Array.from(
-        { length: bins },
-        (_, bin) => (a.duration.counts[bin] ?? 0) + (b.duration.counts[bin] ?? 0),
-      ),
+      counts: Array.from({ length: bins }, (_, bin) => (a.duration.counts[bin] ?? 0) + (b.duration.counts[bin] ?? 0)),
       sumSeconds: a.duration.sumSeconds + b.duration.sumSeconds,
     },
     rows: a.rows + b.rows,

@@ -35,7 +35,7 @@ export function judgeDrift(drift: StatusDrift, { referenceRows }: DriftConfig): 
     }
     case "Steady":
       return { type: "Drifting", status: "False", reason: "NoDrift", message: "" };
-    case "Drifting":
+    default:
       return { type: "Drifting", status: "True", reason: "DriftDetected", message: driftMessage(drift) };
   }
 }
