@@ -24,20 +24,16 @@ export function statusDriftOf(
 export function judgeDrift(drift: StatusDrift, { referenceRows }: DriftConfig): Finding {
   const { version, windowRows = 0 } = drift;
   const of = version === undefined ? "" : ` of version ${version}`;
-  switch (drift.state) {
-    case "Learning": {
-      const message = `the first ${referenceRows} rows${of} become its reference; ${drift.referenceRows ?? 0} have come`;
-      return { type: "Drifting", status: "Unknown", reason: "LearningReference", message };
-    }
-    case "Waiting": {
-      const message = `${windowRows} rows${of} have come, too few to compare them with its reference`;
-      return { type: "Drifting", status: "Unknown", reason: "WaitingForRows", message };
-    }
-    case "Steady":
-      return { type: "Drifting", status: "False", reason: "NoDrift", message: "" };
-    default:
-      return { type: "Drifting", status: "True", reason: "DriftDetected", message: driftMessage(drift) };
+  if (drift.state === "Learning") {
+    const message = `the first ${referenceRows} rows${of} become its reference; ${drift.referenceRows ?? 0} have come`;
+    return { type: "Drifting", status: "Unknown", reason: "LearningReference", message };
   }
+  if (drift.state === "Waiting") {
+    const message = `${windowRows} rows${of} have come, too few to compare them with its reference`;
+    return { type: "Drifting", status: "Unknown", reason: "WaitingForRows", message };
+  }
+  if (drift.state === "Steady") return { type: "Drifting", status: "False", reason: "NoDrift", message: "" };
+  return { type: "Drifting", status: "True", reason: "DriftDetected", message: driftMessage(drift) };
 }
 
 function driftMessage({ version, features = [] }: StatusDrift): string {
