@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { profileHash } from "../../common/drift/make-profile.ts";
 import type { Profile } from "../../common/drift/profile.ts";
 import type { InferenceService, StatusDrift } from "../../common/inferenceservice.gen.ts";
@@ -132,12 +133,8 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
   /** Makes something of a round's answers. */
   function conclude(): void {
     const atMs = nowMs();
-    for (const [key, { watch }] of watches) {
-      const isvc = world.inferenceService(key);
-      watch.record.closeInterval(atMs);
-      if (isvc !== undefined && watch.judge(isvc, atMs)) options.changed(key);
-    }
-    // What is not done when the next round ends is done after the one that follows.
+    for (const { watch } of watches.values()) watch.record.closeInterval(atMs);
+    // Where that takes longer than a round, what has come by then is looked at next time.
     chores ??= doChores().finally(() => {
       chores = undefined;
     });
@@ -148,6 +145,13 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
   }
 
   async function doChores(): Promise<void> {
+    for (const [key, { watch }] of [...watches]) {
+      if (signal.aborted) return;
+      const isvc = world.inferenceService(key);
+      if (isvc !== undefined && watch.judge(isvc, nowMs())) options.changed(key);
+      // To compare hundreds of features takes some ms, and whatever else the operator does must not wait for all of them.
+      await nextTurn();
+    }
     await inParallel([...watches], AT_A_TIME, async ([key, { watch }]) => {
       try {
         await tend(key, watch);

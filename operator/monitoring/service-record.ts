@@ -45,7 +45,10 @@ export interface RecordedVersion {
         readonly source: CountedDrift["source"];
         /** The profile that most of them count by. */
         readonly profile: string;
-        readonly window: DriftCounts;
+        /** Rows in the window. */
+        readonly windowRows: number;
+        /** The window; summed up when it is asked for. */
+        readonly window: () => DriftCounts;
         /** Rows that have ever come into the window. */
         readonly totalRows: number;
       };
@@ -229,8 +232,14 @@ export class ServiceRecord {
     const first = counting.find((drift) => drift.profile === profile);
     if (profile !== undefined && first !== undefined) {
       const window = this.#windows.get(version)?.get(profile);
-      const counts = window?.counts() ?? { rows: 0, features: [] };
-      return { state: "Counting", source: first.source, profile, window: counts, totalRows: window?.totalRows ?? 0 };
+      return {
+        state: "Counting",
+        source: first.source,
+        profile,
+        windowRows: window?.rows ?? 0,
+        window: () => window?.counts() ?? { rows: 0, features: [] },
+        totalRows: window?.totalRows ?? 0,
+      };
     }
     const learning = all.flatMap(({ drift }) => (drift.state === "Learning" ? [drift.rows] : []));
     if (learning.length === 0) return { state: "Off" };

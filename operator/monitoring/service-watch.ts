@@ -29,6 +29,8 @@ export class ServiceWatch {
   readonly #profiles = new Map<string, Profile>();
   readonly #judged = new Map<number, Judged>();
   #versions: readonly VersionMonitoring[] = [];
+  /** Hashes of profiles that replicas count by. */
+  #counted: ReadonlySet<string> = new Set();
   #report: DriftReport | undefined;
 
   constructor(intervalMs: number) {
@@ -83,8 +85,7 @@ export class ServiceWatch {
 
   /** Hashes of profiles that replicas count by and that are not known yet. */
   unknownProfiles(): string[] {
-    const hashes = this.record.versions().flatMap(({ drift }) => (drift.state === "Counting" ? [drift.profile] : []));
-    return [...new Set(hashes)].filter((hash) => !this.#profiles.has(hash));
+    return [...this.#counted].filter((hash) => !this.#profiles.has(hash));
   }
 
   profile(hash: string): Profile | undefined {
@@ -96,10 +97,9 @@ export class ServiceWatch {
   }
 
   #assess(isvc: InferenceService, version: number, drift: Counting, config: DriftConfig): DriftAssessment {
-    const { source, window } = drift;
+    const { source, windowRows: rows } = drift;
     const { verdict, found } = this.#judge(isvc, version, drift, config);
-    if (found === undefined)
-      return { state: "Waiting", source, referenceRows: 0, windowRows: window.rows, features: [] };
+    if (found === undefined) return { state: "Waiting", source, referenceRows: 0, windowRows: rows, features: [] };
     const { referenceRows, windowRows, features } = found;
     const state = found.state === "Waiting" ? "Waiting" : verdict.state;
     return { state, source, referenceRows, windowRows, features };
@@ -121,7 +121,7 @@ export class ServiceWatch {
     const profile = this.#profiles.get(hash);
     const isDue = before.found === undefined || isWorthALook(before.verdict, totalRows - before.totalRows, windowRows);
     if (profile === undefined || !isDue) return before;
-    const found = assessDrift(profile, window, {
+    const found = assessDrift(profile, window(), {
       threshold,
       minRows: leastRows(windowRows),
       assessmentsPerDay: DAY_MS / this.#intervalMs,
@@ -135,8 +135,8 @@ export class ServiceWatch {
   #keepOnly(recorded: readonly RecordedVersion[]): void {
     const versions = new Set(recorded.map(({ version }) => version));
     for (const version of this.#judged.keys()) if (!versions.has(version)) this.#judged.delete(version);
-    const hashes = new Set(recorded.flatMap(({ drift }) => (drift.state === "Counting" ? [drift.profile] : [])));
-    for (const hash of this.#profiles.keys()) if (!hashes.has(hash)) this.#profiles.delete(hash);
+    this.#counted = new Set(recorded.flatMap(({ drift }) => (drift.state === "Counting" ? [drift.profile] : [])));
+    for (const hash of this.#profiles.keys()) if (!this.#counted.has(hash)) this.#profiles.delete(hash);
   }
 }
 
