@@ -145,7 +145,7 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
   }
 
   async function doChores(): Promise<void> {
-    for (const [key, { watch }] of [...watches]) {
+    for (const [key, { watch }] of watches) {
       if (signal.aborted) return;
       const isvc = world.inferenceService(key);
       if (isvc !== undefined && watch.judge(isvc, nowMs())) options.changed(key);

@@ -12,7 +12,7 @@ const WORDS: Readonly<Record<string, DriftState>> = { W: "Waiting", S: "Steady",
 /** What is said after each window, a letter each. */
 function said(found: string): string {
   let verdict = NO_VERDICT;
-  return [...found]
+  return Array.from(found)
     .map((letter) => {
       verdict = nextVerdict(verdict, WORDS[letter] ?? "Waiting");
       return verdict.state[0];
