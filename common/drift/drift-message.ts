@@ -42,13 +42,13 @@ function numberMessage(reference: Binned, window: FeatureCounts, m: number, most
   if (Math.abs(moved) > MOVED * range) {
     return `${moved > 0 ? "higher" : "lower"}: median ${number(now.median)}, was ${number(before.median)}`;
   }
-  // Windows are counted in the reference's bins: how far outside is not known.
-  if (outside >= 0.05) return `${percent(outside)} outside of ${number(reference.min)} to ${number(reference.max)}`;
   const width = now.to - now.from;
   if (width > range * WIDER || width * WIDER < range) {
     const middle = `half of it from ${number(now.from)} to ${number(now.to)}, was ${number(before.from)} to ${number(before.to)}`;
     return `${width > range ? "wider" : "narrower"}: ${middle}`;
   }
+  // Windows are counted in the reference's bins: how far outside is not known.
+  if (outside >= 0.05) return `${percent(outside)} outside of ${number(reference.min)} to ${number(reference.max)}`;
   const [from, to] = [reference.edges[most.at - 1], reference.edges[most.at]];
   const where =
     from === undefined
