@@ -39,7 +39,9 @@ function numberMessage(reference: Binned, window: FeatureCounts, m: number, most
   const [before, now] = [middleOf(reference), middleOf({ ...reference, counts: window.counts })];
   const range = before.to - before.from;
   const moved = now.median - before.median;
-  if (Math.abs(moved) > MOVED * range) {
+  // Values that part to both sides may take the median to either: the quartiles then do not go with it.
+  const around = (now.from + now.to - before.from - before.to) / 2;
+  if (Math.abs(moved) > MOVED * range && Math.abs(around) > MOVED * range && moved > 0 === around > 0) {
     return `${moved > 0 ? "higher" : "lower"}: median ${number(now.median)}, was ${number(before.median)}`;
   }
   const width = now.to - now.from;

@@ -160,7 +160,7 @@ describe("assessDrift", () => {
       "two clusters",
       (random) => normal(random),
       (random) => (random() < 0.5 ? -0.67 : 0.67) + normal(random) / 50,
-      /^(higher|lower): median -?0\.\d+, was -?0\.\d+$/,
+      /^-?\d\.\d+ to -?\d\.\d+: \d+ %, was \d\.\d %$/,
     ],
   ])("says of %s how it has moved", (_what, before, now, message) => {
     const random = seededRandom(11);

@@ -76,13 +76,11 @@ describe("sketches of replicas", () => {
 
   it("are associative", () => {
     fc.assert(
-      fc.property(numbers, numbers, numbers, words, words, words, (a, b, c, d, e, f) => {
-        const [x, y, z] = [
-          learning(sketchOfNumbers(a), sketchOfWords(d)),
-          learning(sketchOfNumbers(b), sketchOfWords(e)),
-          learning(sketchOfNumbers(c), sketchOfWords(f)),
-        ];
-        expect(mergeLearning(mergeLearning(x, y), z)).toEqual(mergeLearning(x, mergeLearning(y, z)));
+      fc.property(fc.tuple(numbers, words), fc.tuple(numbers, words), fc.tuple(numbers, words), (...parts) => {
+        const [a = [], b = [], c = []] = parts.map(([values, texts]) =>
+          learning(sketchOfNumbers(values), sketchOfWords(texts)),
+        );
+        expect(mergeLearning(mergeLearning(a, b), c)).toEqual(mergeLearning(a, mergeLearning(b, c)));
       }),
       { numRuns: 25 },
     );
