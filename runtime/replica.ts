@@ -22,9 +22,11 @@ import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
 import { UnsentAnswers } from "./serving/unsent-answers.ts";
+import { joinTaps, type InferenceTap } from "./serving/inference-tap.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
+import { DriftRecorder } from "./monitoring/drift/drift-recorder.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { readMemoryState } from "./memory-state.ts";
@@ -105,6 +107,7 @@ interface Parts {
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  readonly drift: DriftRecorder;
   /** Asks the clients of all open connections to make others. */
   readonly rebalance: (withinMs: number) => void;
   readonly beginDrain: () => void;
@@ -126,6 +129,18 @@ function assemble(options: ReplicaOptions): Parts {
     new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
   );
   const statistics = new ModelStatistics(metrics);
+  const drift = resources.use(
+    new DriftRecorder({
+      models: config.models.map((model) => ({
+        name: model.name,
+        drift: model.drift,
+        learnsItself: model.switchedBy === "Itself",
+      })),
+      rowsPerSecond: options.process.LOCKSTEP_DRIFT_ROWS_PER_SECOND,
+      logger,
+    }),
+  );
+  metrics.watchDrift(drift);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
@@ -153,7 +168,10 @@ function assemble(options: ReplicaOptions): Parts {
       return;
     }
     revision.raise();
+    if (event.kind === "loading") void drift.loading(event.id, event.modelFile);
+    if (event.kind === "available") drift.available(event.id, event.digest);
     if (event.kind === "unloaded") {
+      drift.unloaded(event.id);
       statistics.forget(event.id);
       path.forget(event.id);
     }
@@ -202,7 +220,9 @@ function assemble(options: ReplicaOptions): Parts {
       },
     }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
+  const taps: InferenceTap[] = [];
+  if (drift.isOn) taps.push(drift);
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap: joinTaps(taps) });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
@@ -249,6 +269,7 @@ function assemble(options: ReplicaOptions): Parts {
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
     instance,
     carryOut: (command) => switched.carryOut(command),
+    drift,
     rebalance: (withinMs) => {
       logger.info({ withinMs }, "clients are asked to make new connections");
       http.rebalance(withinMs);
@@ -313,6 +334,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         load: parts.load,
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
+        assignReference: ({ model, version, digest, profile }) => parts.drift.assign(model, version, digest, profile),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

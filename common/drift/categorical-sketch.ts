@@ -2,6 +2,8 @@ import * as z from "zod";
 
 /** Longer texts are cut. */
 const MAX_CATEGORY_CHARS = 64;
+/** Of a longer text, the rest does not tell it from others: a text may be as long as a request. */
+const MAX_HASHED_CHARS = 4_096;
 /** Different values that are counted by name. */
 const MAX_VALUES = 256;
 
@@ -110,6 +112,6 @@ function hashOf(value: string): number {
 /** The name that a text has as a category: long ones are cut, and told apart by a hash. */
 export function categoryOf(text: string): string {
   if (text.length <= MAX_CATEGORY_CHARS) return text;
-  const hash = hashOf(text).toString(16).padStart(8, "0");
+  const hash = hashOf(text.slice(0, MAX_HASHED_CHARS)).toString(16).padStart(8, "0");
   return `${text.slice(0, MAX_CATEGORY_CHARS - hash.length - 1)}~${hash}`;
 }

@@ -39,16 +39,18 @@ function numberMessage(reference: Binned, window: FeatureCounts, m: number, most
   const [before, now] = [middleOf(reference), middleOf({ ...reference, counts: window.counts })];
   const range = before.to - before.from;
   const moved = now.median - before.median;
-  if (Math.abs(moved) > MOVED * range) {
+  // Values that part to both sides may take the median to either: the quartiles then do not go with it.
+  const around = (now.from + now.to - before.from - before.to) / 2;
+  if (Math.abs(moved) > MOVED * range && Math.abs(around) > MOVED * range && moved > 0 === around > 0) {
     return `${moved > 0 ? "higher" : "lower"}: median ${number(now.median)}, was ${number(before.median)}`;
   }
-  // Windows are counted in the reference's bins: how far outside is not known.
-  if (outside >= 0.05) return `${percent(outside)} outside of ${number(reference.min)} to ${number(reference.max)}`;
   const width = now.to - now.from;
   if (width > range * WIDER || width * WIDER < range) {
     const middle = `half of it from ${number(now.from)} to ${number(now.to)}, was ${number(before.from)} to ${number(before.to)}`;
     return `${width > range ? "wider" : "narrower"}: ${middle}`;
   }
+  // Windows are counted in the reference's bins: how far outside is not known.
+  if (outside >= 0.05) return `${percent(outside)} outside of ${number(reference.min)} to ${number(reference.max)}`;
   const [from, to] = [reference.edges[most.at - 1], reference.edges[most.at]];
   const where =
     from === undefined

@@ -8,10 +8,14 @@ export interface FeatureCounts {
   readonly outOfRange: number;
 }
 
+/** Profiles may be made of decimals where models take FP32, which has 7 digits: what is rounded is not out of range. */
+const ROUNDING = 1e-6;
+
 /** Counts values by the bins of a reference. */
 export class FeatureCounter {
   readonly #reference: FeatureReference;
   readonly #counts: number[];
+  readonly #rounding: number;
   readonly #binOfCategory = new Map<string, number>();
   #missing = 0;
   #outOfRange = 0;
@@ -19,6 +23,8 @@ export class FeatureCounter {
   constructor(reference: FeatureReference) {
     this.#reference = reference;
     this.#counts = reference.counts.map(() => 0);
+    this.#rounding =
+      reference.kind === "numeric" ? ROUNDING * Math.max(Math.abs(reference.min), Math.abs(reference.max)) : 0;
     if (reference.kind === "categorical") {
       reference.categories.forEach((category, at) => this.#binOfCategory.set(category, at));
     }
@@ -35,7 +41,7 @@ export class FeatureCounter {
       return;
     }
     const { edges, min, max } = this.#reference;
-    if (value < min || value > max) this.#outOfRange += 1;
+    if (value < min - this.#rounding || value > max + this.#rounding) this.#outOfRange += 1;
     this.#count(binOf(edges, value));
   }
 

@@ -60,9 +60,12 @@ function binOfEach(values: readonly number[], counts: readonly number[]): Bins {
   const [first = 0, last = 0] = [values[0], values.at(-1)];
   const gaps = values.slice(1).map((value, at) => value - (values[at] ?? value));
   const margin = gaps.length > 0 ? Math.min(...gaps) / 2 : Math.max(Math.abs(first) / 1000, 1e-9);
-  const below = Number.isFinite(first - margin) ? first - margin : -Number.MAX_VALUE;
-  const above = Number.isFinite(last + margin) ? last + margin : Number.MAX_VALUE;
-  return withoutDoubles([below, ...between, above], [0, ...counts, 0]);
+  const below = Math.max(first - margin, -Number.MAX_VALUE);
+  // Among the least and the greatest numbers there is, half a gap is none.
+  const above = Math.min(Math.max(last + margin, last + Number.MIN_VALUE), Number.MAX_VALUE);
+  return above > last
+    ? withoutDoubles([below, ...between, above], [0, ...counts, 0])
+    : withoutDoubles([below, ...between], [0, ...counts]);
 }
 
 /** As many bins as there are values for, each with about as many of them as the others. */

@@ -12,6 +12,8 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
+import { parseProfile, type Profile } from "../../common/drift/profile.ts";
+import { parseReferenceAssignment, REFERENCE_PATH, type ReferenceAssignment } from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
 
@@ -25,18 +27,24 @@ export interface AdminAppOptions {
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
   /** Asks the clients of all open connections to make others, spread over a time. */
   readonly rebalance: (withinMs: number) => void;
+  /** Takes a reference that drift is measured against; false if there is no such version. */
+  readonly assignReference: (
+    assignment: Omit<ReferenceAssignment, "profile"> & { readonly profile: Profile },
+  ) => boolean;
   /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
   readonly operatorKeys: OperatorKeys | undefined;
 }
 
 /** A command is small: 64 versions with their digests, and 16 labels. */
 const MAX_COMMAND_BYTES = 64 * 1024;
+/** A reference has up to 512 features. */
+const MAX_REFERENCE_BYTES = 2 * 1024 * 1024;
 /** As long as anybody may wait for a change. */
 const LONGEST_WAIT_MS = 60_000;
 
 /**
  * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
+ * {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -46,6 +54,7 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app.disable("x-powered-by");
   app.disable("etag");
   app.disable("query parser");
+  app.use(REFERENCE_PATH, express.text({ type: () => true, limit: MAX_REFERENCE_BYTES }));
   app.use(express.text({ type: () => true, limit: MAX_COMMAND_BYTES }));
   app.use((request, response, next) => {
     response.set("cache-control", "no-store");
@@ -67,6 +76,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(REBALANCE_PATH)
     .post((request, response) => answerRebalance(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(REFERENCE_PATH)
+    .post((request, response) => answerReference(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
@@ -122,4 +135,17 @@ function answerRebalance(request: Request, response: Response, { rebalance }: Ad
   }
   rebalance(withinMs);
   response.status(204).end();
+}
+
+function answerReference(request: Request, response: Response, { assignReference }: AdminAppOptions): void {
+  let assignment: Parameters<AdminAppOptions["assignReference"]>[0];
+  try {
+    const body = parseReferenceAssignment(JSON.parse(bodyOf(request)));
+    assignment = { ...body, profile: parseProfile(body.profile) };
+  } catch {
+    response.status(400).json({ error: "expected model, version, digest and a profile in JSON" });
+    return;
+  }
+  if (assignReference(assignment)) response.status(204).end();
+  else response.status(409).json({ error: "the version is not loaded, or is another file" });
 }

@@ -28,6 +28,7 @@ const FOR_ALL = "package.json";
 
 /** Rooms without I/O, clock and randomness. They enter only each other, common, and the side's tables. */
 const PURE: readonly string[] = [
+  "common/drift",
   "operator/api",
   "operator/desired",
   "operator/load/load-history.ts",
