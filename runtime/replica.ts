@@ -335,6 +335,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
         assignReference: ({ model, version, digest, profile }) => parts.drift.assign(model, version, digest, profile),
+        profile: (hash) => parts.drift.profile(hash),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

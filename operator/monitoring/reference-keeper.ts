@@ -42,6 +42,8 @@ export class ReferenceKeeper {
   readonly #options: ReferenceKeeperOptions;
   /** What is stored, by uid of the InferenceService; read when a replica first asks for a reference. */
   readonly #stored = new Map<string, StoredReferences>();
+  /** By uid of the InferenceService: what replicas took that are asked nothing, and so do not count by it yet. */
+  readonly #taken = new Map<string, ReadonlySet<string>>();
 
   constructor(options: ReferenceKeeperOptions) {
     this.#options = options;
@@ -52,8 +54,14 @@ export class ReferenceKeeper {
     const { isvc, record } = tended;
     if (!driftConfigOf(isvc.spec.predictor).enabled) return;
     const learners = groupsOf(record.learners().filter(({ version }) => isServed(isvc, version)));
-    if (learners.length === 0) return;
     const uid = isvc.metadata.uid ?? "";
+    const taken = new Set<string>();
+    const before = this.#taken.get(uid) ?? taken;
+    if (learners.length === 0) {
+      this.#taken.delete(uid);
+      return;
+    }
+    this.#taken.set(uid, taken);
     for (const group of learners) {
       const stored = this.#stored.get(uid) ?? (await this.#options.store.read(isvc, signal));
       this.#stored.set(uid, stored);
@@ -61,13 +69,19 @@ export class ReferenceKeeper {
         ({ version, digest }) => version === group.version && digest === group.digest,
       );
       const reference = known ?? (await this.#newReference(tended, group, stored, signal));
-      if (reference !== undefined) await this.#assign(tended, group.learners, reference, signal);
+      if (reference === undefined) continue;
+      // One that is asked nothing says that it learns until it is.
+      const has = (learner: Learner): boolean => learner.drift.rows === 0 && before.has(takenBy(learner));
+      for (const learner of group.learners.filter(has)) taken.add(takenBy(learner));
+      const needy = group.learners.filter((learner) => !has(learner));
+      for (const learner of await this.#assign(tended, needy, reference, signal)) taken.add(takenBy(learner));
     }
   }
 
   /** To be told of an InferenceService that is gone. */
   forget(uid: string): void {
     this.#stored.delete(uid);
+    this.#taken.delete(uid);
   }
 
   /** Makes and stores it; undefined where that cannot be yet. */
@@ -98,19 +112,27 @@ export class ReferenceKeeper {
     return reference;
   }
 
+  /** Those that took it. */
   async #assign(
     { isvc, originOf }: Tended,
     learners: readonly Learner[],
     { version, digest, profile }: LearnedReference,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Learner[]> {
     const assignment = { model: modelNameOf(isvc), version, digest, profile };
     // One that does not take it says next time that it still learns.
-    await inParallel(learners, AT_A_TIME, async ({ podUid }) => {
-      const origin = originOf(podUid);
-      if (origin !== undefined) await this.#options.client.assignReference(origin, assignment, signal);
+    const taken: Learner[] = [];
+    await inParallel(learners, AT_A_TIME, async (learner) => {
+      const origin = originOf(learner.podUid);
+      if (origin !== undefined && (await this.#options.client.assignReference(origin, assignment, signal)))
+        taken.push(learner);
     });
+    return taken;
   }
+}
+
+function takenBy({ podUid, instance, version, digest }: Learner): string {
+  return JSON.stringify([podUid, instance, version, digest]);
 }
 
 interface LearnerGroup {

@@ -58,6 +58,7 @@ export interface RecordedVersion {
 /** A replica that waits for a reference. */
 export interface Learner {
   readonly podUid: string;
+  readonly instance: string;
   readonly version: number;
   readonly digest: string;
   readonly drift: LearnedDrift;
@@ -162,9 +163,9 @@ export class ServiceRecord {
 
   /** Replicas that have no reference for a version yet, with its digest. */
   learners(): Learner[] {
-    return [...this.#heard].flatMap(([podUid, { versions }]) =>
+    return [...this.#heard].flatMap(([podUid, { instance, versions }]) =>
       [...versions.values()].flatMap(({ version, digest = "", drift }) =>
-        drift.state === "Learning" ? [{ podUid, version, digest, drift }] : [],
+        drift.state === "Learning" ? [{ podUid, instance, version, digest, drift }] : [],
       ),
     );
   }

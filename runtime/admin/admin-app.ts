@@ -13,7 +13,12 @@ import {
   type ReplicaReport,
 } from "../../common/admin-api.ts";
 import { parseProfile, type Profile } from "../../common/drift/profile.ts";
-import { parseReferenceAssignment, REFERENCE_PATH, type ReferenceAssignment } from "../../common/monitoring-api.ts";
+import {
+  parseReferenceAssignment,
+  PROFILE_PATH,
+  REFERENCE_PATH,
+  type ReferenceAssignment,
+} from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
 
@@ -31,6 +36,8 @@ export interface AdminAppOptions {
   readonly assignReference: (
     assignment: Omit<ReferenceAssignment, "profile"> & { readonly profile: Profile },
   ) => boolean;
+  /** The profile with a hash that some version is counted by. */
+  readonly profile: (hash: string) => Profile | undefined;
   /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
   readonly operatorKeys: OperatorKeys | undefined;
 }
@@ -44,7 +51,7 @@ const LONGEST_WAIT_MS = 60_000;
 
 /**
  * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
+ * {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, which can be read at {@link PROFILE_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -81,6 +88,15 @@ export function createAdminApp(options: AdminAppOptions): Express {
     .route(REFERENCE_PATH)
     .post((request, response) => answerReference(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(PROFILE_PATH)
+    .get((request, response) => {
+      const profile = options.profile(new URL(request.originalUrl, "http://replica").searchParams.get("hash") ?? "");
+      if (profile === undefined)
+        response.status(404).json({ error: "no version is counted by a profile of this hash" });
+      else response.json(profile);
+    })
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
     const status = error instanceof Error && "status" in error && typeof error.status === "number" ? error.status : 500;

@@ -164,6 +164,15 @@ export class DriftRecorder implements InferenceTap, Disposable {
     return true;
   }
 
+  /** The reference with this hash that some version is counted by. */
+  profile(hash: string): Profile | undefined {
+    for (const { drift } of this.#versions.values()) {
+      const found = drift?.profile(hash);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   /** What is known of a version's data. */
   describe(model: string, version: number): ReplicaDrift {
     const watched = this.#versions.get(keyOf({ name: model, version }));

@@ -77,6 +77,11 @@ export class VersionDrift {
     this.#count(profile, "Learned");
   }
 
+  /** What is counted by, if it has this hash. */
+  profile(hash: string): Profile | undefined {
+    return this.#counting?.hash === hash ? this.#counting.profile : undefined;
+  }
+
   describe(): ReplicaDrift {
     if (this.#counting === undefined) return { state: "Learning", rows: this.#rows, features: this.#learned() };
     const { source, hash, counters } = this.#counting;

@@ -21,7 +21,7 @@ function learner(podUid: string, rows: number, more: Partial<Learner> = {}): Lea
   const sketch = new NumericSketch(false);
   for (let row = 0; row < rows; row++) sketch.add(row + podUid.length / 10);
   const features = writeLearning([{ name: "x", side: "input", sketch }]);
-  return { podUid, version: 2, digest: "d", drift: { state: "Learning", rows, features }, ...more };
+  return { podUid, instance: podUid, version: 2, digest: "d", drift: { state: "Learning", rows, features }, ...more };
 }
 
 /** A keeper over a store and replicas that tests change. */
@@ -111,6 +111,17 @@ test("hands what is stored to replicas that start later, and asks the API server
   bench.learners = [learner("c", 0)];
   expect(await bench.tend()).toEqual(["http://c 2"]);
   expect([bench.reads, bench.resourceVersion]).toEqual([1, 0]);
+});
+
+test("hands a replica that is asked nothing its reference once for each of its processes", async () => {
+  const bench = new Bench();
+  bench.stored = [{ version: 2, digest: "d", profile: profileOf(learner("a", 1_000).drift.features, 1_000) }];
+  bench.learners = [learner("a", 0), learner("bb", 3)];
+  expect(await bench.tend()).toEqual(["http://a 2", "http://bb 2"]);
+  expect(await bench.tend()).toEqual(["http://bb 2"]);
+  bench.learners = [learner("a", 0, { instance: "another" })];
+  expect(await bench.tend()).toEqual(["http://a 2"]);
+  expect(await bench.tend()).toEqual([]);
 });
 
 test("other files are another version: they get a reference of their own, and the old one is dropped", async () => {

@@ -15,7 +15,7 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../../../common/admin-api.ts";
-import { REFERENCE_PATH } from "../../../../common/monitoring-api.ts";
+import { PROFILE_PATH, REFERENCE_PATH } from "../../../../common/monitoring-api.ts";
 import type { AdminAppOptions } from "../../../../runtime/admin/admin-app.ts";
 import { startAdminServer } from "../../../../runtime/admin/admin-server.ts";
 import { createOperatorKeys } from "../../../../runtime/admin/operator-keys.ts";
@@ -45,6 +45,7 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     carryOut: () => undefined,
     rebalance: () => undefined,
     assignReference: () => true,
+    profile: () => undefined,
     operatorKeys: undefined,
     ...options,
   });
@@ -132,6 +133,23 @@ describe("with the operator's key", () => {
     expect(await send({ ...assignment, profile: { ...profile, rows: 0 } })).toBe(400);
     expect(await send(assignment, "")).toBe(401);
     expect(assigned).toHaveLength(2);
+  });
+
+  test("tells a profile by its hash to whom signs the question, with the hash", async () => {
+    const operator = keyPair();
+    const profile = { formatVersion: 1 as const, rows: 10, features: [] };
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      profile: (hash) => (hash === "sha256:aa" ? profile : undefined),
+    });
+    const ask = (query: string, signed = query): Promise<Response> => {
+      const signature = operator.signatureOf(signedText({ method: "GET", path: `${PROFILE_PATH}${signed}`, body: "" }));
+      return fetch(`${url}${PROFILE_PATH}${query}`, { headers: { [SIGNATURE_HEADER]: signature } });
+    };
+    expect(await (await ask("?hash=sha256%3Aaa")).json()).toEqual(profile);
+    expect((await ask("?hash=sha256%3Abb")).status).toBe(404);
+    expect((await ask("")).status).toBe(404);
+    expect((await ask("?hash=sha256%3Aaa", "?hash=sha256%3Abb")).status).toBe(401);
   });
 
   async function post(url: string, signature: string, sent = body): Promise<Response> {
