@@ -139,6 +139,8 @@ describe("DriftRecorder", () => {
     await loaded(harness, JSON.stringify(profile));
     askRows(harness, 10);
     const published = { state: "Counting", source: "Published", profile: profileHash(profile), rows: 10 };
+    expect(harness.recorder.profile(profileHash(profile))).toEqual(profile);
+    expect(harness.recorder.profile(profileHash(profileOfRows(400)))).toBeUndefined();
     expect(harness.recorder.describe("m", 1)).toMatchObject(published);
     expect(harness.recorder.assign("m", 1, DIGEST, profileOfRows(400))).toBe(true);
     expect(harness.recorder.describe("m", 1)).toMatchObject(published);
