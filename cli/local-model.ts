@@ -3,6 +3,7 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { manifestNameProblem } from "../runtime/storage/version-manifest.ts";
+import { PROFILE_FILE } from "../common/drift/profile.ts";
 import { CliError } from "./cli-error.ts";
 
 /** A model on this machine. */
@@ -63,6 +64,8 @@ export async function collectFiles(
 ): Promise<{ readonly files: readonly LocalFile[]; readonly leftOut: readonly string[] }> {
   const present = await filesBeside(file, folder);
   const wanted = new Set([...choice.externalData.map(normalised), ...choice.included.map(normalised)]);
+  // The data that the model was made for belongs to it: drift is measured against it.
+  if (present.includes(PROFILE_FILE)) wanted.add(PROFILE_FILE);
   if (choice.all) for (const name of present) wanted.add(name);
   const files: LocalFile[] = [await digestFile("model.onnx", file, signal)];
   for (const name of [...wanted].sort()) {

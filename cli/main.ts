@@ -5,6 +5,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { endProcessNow } from "../runtime/end-process.ts";
 import { CliError, EXIT_CODES } from "./cli-error.ts";
 import type { InspectOptions } from "./inspect.ts";
+import type { ProfileOptions } from "./profile.ts";
 import type { PushOptions } from "./push.ts";
 import type { RollbackOptions } from "./rollback.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -144,6 +145,42 @@ Ends with ${EXIT_CODES.taken.code} if the version is there already, or somebody 
   .action(async (model: string, repository: string, options: PushOptions) => {
     const { push } = await import("./push.ts");
     await push(model, repository, options);
+  });
+
+program
+  .command("profile")
+  .summary("describe a model's data, for drift to be measured against")
+  .description(
+    "Makes a profile of rows that a model was made for: for each feature, how its values are distributed. Beside the model " +
+      "in a version's folder, as lockstep-profile.json, it is what drift is measured against; push takes it along. Without " +
+      "one, the first requests are the reference.",
+  )
+  .argument("<rows>", "a file with rows: .csv, .json, .ndjson (or .jsonl), .parquet")
+  .option("-m, --model <model>", "an .onnx file, or a folder with one: says which columns are inputs and outputs")
+  .option("-o, --out <file>", "where to write it", "lockstep-profile.json")
+  .option("--output <column>", "this column is an output, where there is no --model; may be repeated", append, [])
+  .option("--json", "print the profile as JSON")
+  .addHelpText(
+    "after",
+    `
+Columns have the names of inputs and outputs: x, or x[0], x[1], ... where one has several values a row; in .json, .ndjson and
+.parquet one column may hold all of them as a list. A model with a single input also takes as many columns of any names, in
+their order. Empty cells, NaN and null are missing values. Memory stays constant, except for .json, which is read as a whole.
+
+Examples:
+  Of training data, into the folder that is published:
+    $ lockstep profile train.csv --model ./export -o ./export/lockstep-profile.json
+    $ lockstep push ./export s3://models/digits
+
+  With predictions in column label, so that drift of answers is watched too:
+    $ lockstep profile scored.parquet --model model.onnx
+
+  Without the model's file:
+    $ lockstep profile rows.csv --output label`,
+  )
+  .action(async (rows: string, options: ProfileOptions) => {
+    const { profile } = await import("./profile.ts");
+    await profile(rows, options);
   });
 
 program

@@ -14,14 +14,29 @@ export const MONITORING_PATH = "/admin/v1/monitoring";
  */
 export const REFERENCE_PATH = "/admin/v1/reference";
 
+/**
+ * Where the operator asks for the profile with a hash that a version is counted by, to `GET`, as it may have been published
+ * with the version: `PROFILE_PATH?hash=HASH`. The answer is a Profile, or has status 404.
+ */
+export const PROFILE_PATH = "/admin/v1/profile";
+
 /** Where the operator brings outcomes whose predictions other replicas did not know, by `POST` of {@link ForwardedOutcomes}; status 204. */
 export const OUTCOMES_PATH = "/admin/v1/outcomes";
 
 const count = z.int().min(0);
+/** Checked at once: replicas tell thousands of them, and a check of each by itself takes ten times as long. */
+const counts = z.custom<number[]>((value) => Array.isArray(value) && value.every(isCount), {
+  error: "expected an array of whole numbers from 0",
+});
+
+function isCount(value: unknown): boolean {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
 const versionNumber = z.int().min(0);
 
 /** Durations in bins, as {@link DURATION_BOUNDS_SECONDS} has them; then those above all. */
-const durations = z.object({ counts: z.array(count), sumSeconds: z.number().min(0) });
+const durations = z.object({ counts, sumSeconds: z.number().min(0) });
 export type DurationSums = z.infer<typeof durations>;
 
 /** Upper bounds of the bins of {@link DurationSums}, ascending: fine enough for quantiles to be read from them. */
@@ -49,7 +64,7 @@ const drift = z.discriminatedUnion("state", [
     /** Sampled rows, since counting by this profile began. */
     rows: count,
     /** In the order of the profile's features: counts by its bins, and missing values. */
-    features: z.array(z.object({ counts: z.array(count), missing: count, outOfRange: count })),
+    features: z.array(z.object({ counts, missing: count, outOfRange: count })),
   }),
 ]);
 export type ReplicaDrift = z.infer<typeof drift>;

@@ -89,6 +89,11 @@ const drift = z.strictObject({
 /** How drift is watched. */
 export type DriftConfig = z.infer<typeof drift>;
 
+/** The same with its defaults, which the API server leaves out where nothing is said of monitoring. Throws for what is none. */
+export function completeDriftConfig(input: z.input<typeof drift> = {}): DriftConfig {
+  return drift.parse(input);
+}
+
 const feedback = z.strictObject({
   enabled: z.boolean().default(true),
   /** The output that is the prediction; without it the first one that can be one. */

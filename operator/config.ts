@@ -65,6 +65,11 @@ export const OPERATOR_VARIABLES = {
     "How often, in ms, replicas are asked for their load that are scaled on it, or may sleep.",
     { min: 200, max: 10_000 },
   ),
+  LOCKSTEP_MONITORING_INTERVAL_MS: integer(
+    10_000,
+    "How often, in ms, replicas are asked what they did: their requests, drift and outcomes.",
+    { min: 200, max: 300_000 },
+  ),
   LOCKSTEP_ACTIVATOR_PORTS: portRange(
     "20000-29999",
     "Ports on which the operator answers for InferenceServices whose replicas all went; each of these takes two.",

@@ -4,7 +4,12 @@ import { REFUSALS } from "./activator/refusal.ts";
 import { OUTCOMES, type WorkerObserver } from "./controller/worker.ts";
 import type { WorkQueueStats } from "./controller/work-queue.ts";
 import type { RequestObserver } from "./kube/observed-client.ts";
+import { samplesOf, type MONITORING_SAMPLES } from "./monitoring/monitoring-samples.ts";
+import type { VersionMonitoring } from "./monitoring/monitoring-source.ts";
 import { REGISTRATION_STATES, type RegistrationState } from "./metrics-api/registration.ts";
+
+/** Which version of which InferenceService a metric is about. */
+const OF_VERSION = ["inference_service_namespace", "inference_service", "version"] as const;
 
 /** The operator's metrics: the one list of them, for registration and for the docs. */
 export const OPERATOR_METRICS = {
@@ -74,6 +79,54 @@ export const OPERATOR_METRICS = {
     help: "How long it took until all replicas that were asked for their load had answered, or had been given up.",
     labels: [],
   },
+  monitoringReplicas: {
+    name: "lockstep_operator_monitoring_replicas",
+    type: "gauge",
+    help: "Replicas that are asked what they did, by whether they answered the last time.",
+    labels: ["answered"],
+  },
+  monitoringDuration: {
+    name: "lockstep_operator_monitoring_collection_duration_seconds",
+    type: "histogram",
+    help: "How long it took until all replicas that were asked what they did had answered, or had been given up.",
+    labels: [],
+  },
+  driftState: {
+    name: "lockstep_operator_drift_state",
+    type: "gauge",
+    help: "1 for how the data of each loaded version is: Off, Learning, Waiting, Steady or Drifting. Every replica of the operator tells it.",
+    labels: [...OF_VERSION, "state"],
+  },
+  driftPsi: {
+    name: "lockstep_operator_drift_psi",
+    type: "gauge",
+    help: "Population stability index of features against their reference: of each version the 32 that have moved most.",
+    labels: [...OF_VERSION, "feature", "side"],
+  },
+  driftRows: {
+    name: "lockstep_operator_drift_rows",
+    type: "gauge",
+    help: "Sampled rows that are compared with the reference, or that have come for it while it is learned.",
+    labels: OF_VERSION,
+  },
+  outcomes: {
+    name: "lockstep_operator_outcomes",
+    type: "gauge",
+    help: "Rows whose predictions an outcome has come for, since this replica of the operator knows of the version.",
+    labels: OF_VERSION,
+  },
+  accuracy: {
+    name: "lockstep_operator_outcome_accuracy_ratio",
+    type: "gauge",
+    help: "Of those rows with a label, the share that was predicted right.",
+    labels: OF_VERSION,
+  },
+  meanAbsoluteError: {
+    name: "lockstep_operator_outcome_mean_absolute_error",
+    type: "gauge",
+    help: "Of those rows with a number, how far predictions were off on average.",
+    labels: OF_VERSION,
+  },
   metricsApiRequests: {
     name: "lockstep_operator_metrics_api_requests_total",
     type: "counter",
@@ -142,6 +195,10 @@ export interface OperatorGauges {
   watches(): Iterable<readonly [kind: string, ageMs: number]>;
   /** Replicas that are asked for their load. */
   load(): { readonly asked: number; readonly silent: number };
+  /** Replicas that are asked what they did. */
+  monitoring(): { readonly asked: number; readonly silent: number };
+  /** What is known of the versions of each InferenceService. */
+  monitoredVersions(): Iterable<readonly [key: string, versions: readonly VersionMonitoring[]]>;
   /** Name and state of each APIService of the metrics API, as far as this replica looks after them. */
   metricsApiRegistrations(): Iterable<readonly [apiService: string, state: RegistrationState]>;
   /** Undefined where there is no certificate. */
@@ -155,6 +212,8 @@ export interface OperatorMetrics {
   readonly observeRequest: RequestObserver;
   /** Counts a round of questions for the load of replicas. */
   loadCollected(round: { readonly durationMs: number }): void;
+  /** Counts a round of questions for what replicas did. */
+  monitoringCollected(round: { readonly durationMs: number }): void;
   /** Counts an answer of the metrics API. */
   metricsApiAnswered(status: number): void;
   readonly activatorObserver: ActivatorObserver;
@@ -188,12 +247,10 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
     labelNames: apiRequests.labels,
     registers,
   });
-  const loadDurations = new Histogram({
-    name: loadDuration.name,
-    help: loadDuration.help,
-    buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
-    registers,
-  });
+  const ofRounds = ({ name, help }: { readonly name: string; readonly help: string }): Histogram =>
+    new Histogram({ name, help, buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5], registers });
+  const loadDurations = ofRounds(loadDuration);
+  const monitoringDurations = ofRounds(OPERATOR_METRICS.monitoringDuration);
   const add = (
     metric: { readonly name: string; readonly help: string; readonly labels: readonly string[] },
     collect: CollectFunction<Gauge>,
@@ -222,11 +279,31 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   add(watchAge, function () {
     for (const [kind, ageMs] of gauges.watches()) this.set({ kind }, ageMs / 1000);
   });
-  add(loadReplicas, function () {
-    const { asked, silent } = gauges.load();
-    this.set({ answered: "true" }, asked - silent);
-    this.set({ answered: "false" }, silent);
-  });
+  const addPolled = (
+    metric: { readonly name: string; readonly help: string; readonly labels: readonly ["answered"] },
+    read: () => { readonly asked: number; readonly silent: number },
+  ): void =>
+    add(metric, function () {
+      const { asked, silent } = read();
+      this.set({ answered: "true" }, asked - silent);
+      this.set({ answered: "false" }, silent);
+    });
+  addPolled(loadReplicas, () => gauges.load());
+  addPolled(OPERATOR_METRICS.monitoringReplicas, () => gauges.monitoring());
+  const ofVersions: readonly (keyof typeof MONITORING_SAMPLES)[] = [
+    "driftState",
+    "driftPsi",
+    "driftRows",
+    "outcomes",
+    "accuracy",
+    "meanAbsoluteError",
+  ];
+  for (const metric of ofVersions) {
+    add(OPERATOR_METRICS[metric], function () {
+      this.reset();
+      for (const { labels, value } of samplesOf(gauges.monitoredVersions(), metric)) this.set(labels, value);
+    });
+  }
   const { metricsApiRequests, metricsApiRegistration, metricsApiCertificate } = OPERATOR_METRICS;
   const answers = new Counter({
     name: metricsApiRequests.name,
@@ -245,6 +322,7 @@ export function createOperatorMetrics(gauges: OperatorGauges): OperatorMetrics {
   });
   return {
     loadCollected: ({ durationMs }) => loadDurations.observe(durationMs / 1000),
+    monitoringCollected: ({ durationMs }) => monitoringDurations.observe(durationMs / 1000),
     metricsApiAnswered: (status) => answers.inc({ code: status }),
     activatorObserver: activatorObserver(registers),
     observer: {

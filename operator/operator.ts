@@ -26,6 +26,7 @@ import { startClusterMetricsApi } from "./metrics-api/cluster-metrics-api.ts";
 import type { MetricsApi, MetricsApiTiming } from "./metrics-api/metrics-api.ts";
 import type { PodMetricTable } from "./metrics-api/pod-metrics.ts";
 import type { LoadSource } from "./load/load-source.ts";
+import { createMonitoring } from "./monitoring/monitoring.ts";
 import { createOperatorMetrics } from "./metrics.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -54,6 +55,8 @@ export interface OperatorOptions {
   readonly replicas?: Replicas;
   /** What autoscalers can ask for. Default: what the replicas say of their load. */
   readonly load?: OperatorLoad;
+  /** Port of replicas that are asked what they did. Default: the replicas'. */
+  readonly monitoringPort?: number;
   /** For tests, which cannot wait until certificates expire. */
   readonly metricsApiTiming?: MetricsApiTiming;
   /** The activator's way to clients and replicas. Default: TCP. */
@@ -120,6 +123,16 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     logger,
   });
 
+  const monitoring = createMonitoring({
+    world,
+    intervalMs: config.LOCKSTEP_MONITORING_INTERVAL_MS,
+    changed: (key) => queue.add(key),
+    collected: (round) => metrics.monitoringCollected(round),
+    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
+    logger,
+    port: options.monitoringPort,
+  });
+
   const known: OperatorLoad = options.load ?? { source: load, metrics: SCALE_METRICS, nowMs: loadNowMs };
 
   const leading = Promise.withResolvers<void>();
@@ -135,6 +148,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
         .map((isvc) => isvc.status?.conditions?.find(({ type }) => type === "Ready")?.status ?? "Unknown"),
     watches: () => world.watches(),
     load: () => load.counts(),
+    monitoring: () => monitoring.counts(),
+    monitoredVersions: () => monitoring.versions(),
     metricsApiRegistrations: () => metricsApi?.registrations() ?? [],
     metricsApiCertificateNotAfter: () => metricsApi?.certificateNotAfter(),
     activator: () => activator?.counts() ?? { held: 0, open: 0 },
@@ -221,6 +236,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       identity,
       nowMs: known.nowMs,
     });
+    monitoring.lead(cluster);
     const reconciler = new Reconciler({
       world,
       cluster,
@@ -228,6 +244,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       balancer: new ConnectionBalancer({ replicas: door, clock: systemClock, logger, signal: stopping.signal }),
       rollouts,
       sleeper,
+      monitoring,
       operator: {
         publicKeyPem: signer.publicKeyPem,
         namespace: config.LOCKSTEP_NETWORK_POLICY && config.POD_NAMESPACE !== "" ? config.POD_NAMESPACE : undefined,
@@ -257,6 +274,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   world.start();
   load.start();
+  monitoring.start();
   endpoints.start();
   const election = new AbortController();
   let term: Promise<unknown> = Promise.resolve();
@@ -278,7 +296,8 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
 
   async function shutDown(): Promise<void> {
     stopping.abort(new Error("the operator stops"));
-    await work;
+    // It writes while this operator leads, as the work does.
+    await Promise.all([work, monitoring.stop()]);
     // Only now: whoever leads next must not meet writes of ours.
     election.abort();
     await term;

@@ -156,6 +156,11 @@ export const RUNTIME_VARIABLES = {
     "",
     "Name of the Secret from which credentials of the storage should come, as the operator sets it where some of its keys can be missing: for messages.",
   ),
+  LOCKSTEP_DRIFT_ROWS_PER_SECOND: integer(
+    200,
+    "Rows of requests and answers that are looked at for drift, at most, of all models together; 0 watches none.",
+    { min: 0, max: 10_000 },
+  ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that are logged."),
 } as const;
 

@@ -28,6 +28,7 @@ import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
+import { DriftRecorder } from "./monitoring/drift/drift-recorder.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { readMemoryState } from "./memory-state.ts";
@@ -115,6 +116,7 @@ interface Parts {
   readonly payloadLog: PayloadLog | undefined;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
+  readonly drift: DriftRecorder;
   /** Asks the clients of all open connections to make others. */
   readonly rebalance: (withinMs: number) => void;
   readonly beginDrain: () => void;
@@ -138,6 +140,18 @@ function assemble(options: ReplicaOptions): Parts {
   // First, because its configuration may be one that cannot be.
   const payloadLog = openPayloads(options, instance, metrics);
   const statistics = new ModelStatistics(metrics);
+  const drift = resources.use(
+    new DriftRecorder({
+      models: config.models.map((model) => ({
+        name: model.name,
+        drift: model.drift,
+        learnsItself: model.switchedBy === "Itself",
+      })),
+      rowsPerSecond: options.process.LOCKSTEP_DRIFT_ROWS_PER_SECOND,
+      logger,
+    }),
+  );
+  metrics.watchDrift(drift);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
@@ -166,7 +180,10 @@ function assemble(options: ReplicaOptions): Parts {
       return;
     }
     revision.raise();
+    if (event.kind === "loading") void drift.loading(event.id, event.modelFile);
+    if (event.kind === "available") drift.available(event.id, event.digest);
     if (event.kind === "unloaded") {
+      drift.unloaded(event.id);
       statistics.forget(event.id);
       path.forget(event.id);
     }
@@ -228,6 +245,7 @@ function assemble(options: ReplicaOptions): Parts {
       // Each beside the way of requests, in any order.
       feedback.tap,
       payloadLog?.tap,
+      drift.isOn ? drift : undefined,
     ].filter((each) => each !== undefined),
   );
   const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap });
@@ -280,6 +298,7 @@ function assemble(options: ReplicaOptions): Parts {
     feedback,
     payloadLog,
     carryOut: (command) => switched.carryOut(command),
+    drift,
     rebalance: (withinMs) => {
       logger.info({ withinMs }, "clients are asked to make new connections");
       http.rebalance(withinMs);
@@ -366,6 +385,8 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
         takeOutcomes: (forwarded) => parts.feedback.takeForwarded(forwarded),
+        assignReference: ({ model, version, digest, profile }) => parts.drift.assign(model, version, digest, profile),
+        profile: (hash) => parts.drift.profile(hash),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,

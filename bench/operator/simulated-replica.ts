@@ -41,6 +41,8 @@ export class SimulatedReplica {
       report: () => ({ instance: this.#instance, revision: this.#revision.count, state: this.#state() }),
       rebalance: () => {},
       takeOutcomes: () => Promise.resolve(),
+      assignReference: () => false,
+      profile: () => undefined,
       load: () => ({ ...IDLE, instance: this.#instance, takenAtMs: performance.now() }),
       carryOut: (command) =>
         carryOut(command, {

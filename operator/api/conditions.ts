@@ -2,7 +2,7 @@ import type { Condition } from "../../common/inferenceservice.gen.ts";
 import type { Reason } from "./reasons.ts";
 
 /** The conditions of an InferenceService. */
-export const CONDITION_TYPES = ["Ready", "Available", "Progressing", "Degraded"] as const;
+export const CONDITION_TYPES = ["Ready", "Available", "Progressing", "Degraded", "Drifting"] as const;
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 export type ConditionStatus = Condition["status"];
 

@@ -15,6 +15,11 @@ export function epochRecordName(service: string): string {
   return `${service}-epoch`;
 }
 
+/** The ConfigMap with the references that drift is measured against, of versions that were published without one. */
+export function driftReferencesName(service: string): string {
+  return `${service}-drift-references`;
+}
+
 /** The ConfigMap with the key by which replicas know the operator. */
 export function operatorKeyName(service: string): string {
   return `${service}-operator-key`;

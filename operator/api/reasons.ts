@@ -69,6 +69,12 @@ export const OPERATOR_FAILURES = {
     remedy:
       "The message is the autoscaler's, or says why there is none. For scaleMetric cpu and memory, check that metrics-server is installed and well: kubectl top pod. For the others the operator serves the metrics: kubectl get apiservice | grep custom.metrics says whether it is reached, and docs/autoscaling.md what to do where another adapter has taken that API.",
   },
+  DriftDetected: {
+    meaning:
+      "What the model is asked or answers is not what its reference says: the features in status.drift have moved.",
+    remedy:
+      "Look at what the message names: a changed unit or a missing column is a fault of the client; a changed world asks for a model that is trained anew. docs/monitoring.md says how to make the present the new reference.",
+  },
 } as const satisfies Record<string, ReasonDoc>;
 
 /** Reasons that are no fault. */
@@ -99,6 +105,15 @@ export const OPERATOR_STATES = {
   RollingOut: { meaning: "Replicas of the current spec replace older ones.", remedy: "Wait." },
   RolloutComplete: { meaning: "All replicas run the current spec.", remedy: "Nothing to do." },
   NoFailure: { meaning: "No replica fails.", remedy: "Nothing to do." },
+  LearningReference: {
+    meaning: "The version was published without a profile: its first rows become the reference of drift.",
+    remedy: "Wait for monitoring.drift.referenceRows rows, or publish the version with a profile (lockstep profile).",
+  },
+  WaitingForRows: {
+    meaning: "Too few rows have come to compare them with the reference.",
+    remedy: "Wait; a quarter of monitoring.drift.windowRows is enough, and at least 100.",
+  },
+  NoDrift: { meaning: "What the model is asked and answers is what its reference says.", remedy: "Nothing to do." },
 } as const satisfies Record<string, ReasonDoc>;
 
 /** All reasons that the operator adds to the replicas' own. */

@@ -1,5 +1,7 @@
-import type { FeatureReference } from "../../common/drift/profile.ts";
+import type { FeatureDrift } from "../../common/drift/feature-drift.ts";
 import type { DurationSums, OutcomeSums } from "../../common/monitoring-api.ts";
+
+export type { FeatureDrift } from "../../common/drift/feature-drift.ts";
 
 /** What the operator knows of what replicas did, all replicas of an InferenceService together. */
 export interface MonitoringSource {
@@ -54,26 +56,3 @@ export type DriftAssessment =
       /** In the order of the profile. */
       readonly features: readonly FeatureDrift[];
     };
-
-/** One feature beside its reference. */
-export interface FeatureDrift {
-  readonly name: string;
-  readonly side: "input" | "output";
-  readonly reference: FeatureReference;
-  /** The window, in the reference's bins. */
-  readonly counts: readonly number[];
-  readonly missing: number;
-  readonly outOfRange: number;
-  readonly psi: number;
-  /** Kolmogorov-Smirnov's distance; 0 for categories. */
-  readonly ks: number;
-  /** Jensen-Shannon distance, base 2: 0 to 1. */
-  readonly js: number;
-  /** Wasserstein-1 distance, in units of the reference's spread (interquartile range); 0 for categories. */
-  readonly wasserstein: number;
-  /** That chance alone moves it so far. */
-  readonly pValue: number;
-  readonly isDrifting: boolean;
-  /** How it has moved, for people: "higher: median 0.61, was 0.12". */
-  readonly message: string;
-}

@@ -10,6 +10,7 @@ import { compareReasons, type Reason } from "../api/reasons.ts";
 import { replicaRange } from "../desired/replica-range.ts";
 import { autoscalerTrouble } from "./autoscaler-trouble.ts";
 import type { DeploymentObject, Observation, ObservedReplica, PodObject } from "./observation.ts";
+import { driftConfigOf, judgeDrift, statusDriftOf } from "./drift-status.ts";
 import { describeLoading, loadingOf } from "./loading-progress.ts";
 import { isRolledOut } from "./rollout.ts";
 import { evictionOf, isReady, replicaFailure, type ReplicaFailureReport } from "./replica-failure.ts";
@@ -50,12 +51,16 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
   const blemish = findBlemish(observation, counts, versions, now);
   const loading = loadingOf(observation.replicas);
   const url = serviceUrl(name, namespace, clusterDomain);
+  const { predictor } = isvc.spec;
+  const drift = statusDriftOf(predictor, isvc.status, observation.drift);
+  const findings = judge({ observation, counts, failures, blemish });
   return {
     observedGeneration: generation,
     url,
     address: { url },
     grpcAddress: `${new URL(url).hostname}:${GRPC_PORT}`,
     ...versionsOf(observation),
+    ...(drift !== undefined && { drift }),
     ...(loading !== undefined && { loading }),
     replicas: counts.existing,
     readyReplicas: counts.ready,
@@ -65,7 +70,7 @@ export function computeStatus(observation: Observation, now: Date, clusterDomain
     ...(failures.length > 0 && { failures: failures.slice(0, MAX_FAILURES) }),
     conditions: updateConditions(
       isvc.status?.conditions ?? [],
-      judge({ observation, counts, failures, blemish }),
+      drift === undefined ? findings : [...findings, judgeDrift(drift, driftConfigOf(predictor))],
       generation,
       now,
     ),

@@ -1,4 +1,4 @@
-import type { InferenceService } from "../../common/inferenceservice.gen.ts";
+import type { InferenceService, StatusDrift } from "../../common/inferenceservice.gen.ts";
 import type { ReplicaState } from "../../common/admin-api.ts";
 import type { RolloutView } from "../rollout/rollout-view.ts";
 import type { FailureReason } from "../api/reasons.ts";
@@ -113,6 +113,8 @@ export interface Observation {
   readonly revision: string | undefined;
   /** How far the versions are; undefined where that could not be found out. */
   readonly rollout?: RolloutView | undefined;
+  /** What was found of drift; `Unknown`, or nothing: what was said before holds. */
+  readonly drift?: StatusDrift | "Unknown" | undefined;
   /** What stood in the way of writing objects. */
   readonly violations: readonly Violation[];
 }

@@ -1,6 +1,7 @@
 import { definedOnly } from "../../common/defined-only.ts";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { Logger } from "../../common/logger.ts";
+import { driftReferencesName } from "../api/names.ts";
 import { MANAGED_BY, SERVICE_LABEL, SLICE_MANAGED_BY } from "../api/labels.ts";
 import { Informer } from "../controller/informer.ts";
 import { keyOf } from "../controller/list-watch.ts";
@@ -88,7 +89,7 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
   ): { resource: Resource; informer: Informer<KubeObject> } => ({
     resource,
     informer: informer<KubeObject>(resource, {
-      transform: forCache,
+      transform: (object) => forCache(withoutReferences(object)),
       indexes: { [BY_OWNER]: (object) => [controllerOf(object)?.uid ?? ""] },
       labelSelector,
     }),
@@ -148,6 +149,14 @@ export function createInformedWorld(options: InformedWorldOptions): InformedWorl
 /** The InferenceService that an object of ours names. */
 export function keyOfService(object: Pick<KubeObject, "metadata">): string {
   return `${object.metadata.namespace ?? ""}/${object.metadata.labels?.[SERVICE_LABEL] ?? ""}`;
+}
+
+/** Profiles are large, and only read where they are needed. */
+function withoutReferences(object: KubeObject & { readonly data?: unknown }): KubeObject {
+  const service = object.metadata.labels?.[SERVICE_LABEL] ?? "";
+  if (object.kind !== "ConfigMap" || object.metadata.name !== driftReferencesName(service)) return object;
+  const { data: _left, ...kept } = object;
+  return kept;
 }
 
 /** Pods are many and large; this is what the operator looks at. */

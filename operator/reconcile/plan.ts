@@ -1,4 +1,4 @@
-import { epochRecordName } from "../api/names.ts";
+import { driftReferencesName, epochRecordName } from "../api/names.ts";
 import type { DesiredObjects } from "../desired/desired-objects.ts";
 import type { OwnedDeployment, OwnedObject } from "../desired/owned-object.ts";
 import type { FieldPath } from "../kube/cluster.ts";
@@ -30,8 +30,9 @@ export function planWrites(desired: DesiredObjects, owned: readonly KubeObject[]
     (object) =>
       !wanted.has(identity(object)) &&
       object.metadata.deletionTimestamp === undefined &&
-      // They are no product of the spec: they say what is served, and who answers while no replica is ready.
-      !isEpochRecord(object) &&
+      // They are no product of the spec: they say what is served, what its data looked like, and who answers while no replica
+      // is ready.
+      !isRecord(object) &&
       object.kind !== "EndpointSlice" &&
       // A replica of an older revision may still restart, and then reads its configuration again.
       !(
@@ -73,8 +74,9 @@ function identity(object: { readonly kind: string; readonly metadata: { readonly
   return `${object.kind}/${object.metadata.name}`;
 }
 
-function isEpochRecord({ kind, metadata }: KubeObject): boolean {
-  return kind === "ConfigMap" && metadata.name === epochRecordName(controllerOf({ metadata })?.name ?? "");
+function isRecord({ kind, metadata }: KubeObject): boolean {
+  const service = controllerOf({ metadata })?.name ?? "";
+  return kind === "ConfigMap" && [epochRecordName(service), driftReferencesName(service)].includes(metadata.name);
 }
 
 function configMapsOf(pod: PodObject): string[] {

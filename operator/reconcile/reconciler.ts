@@ -1,4 +1,4 @@
-import type { InferenceService, InferenceServiceStatus } from "../../common/inferenceservice.gen.ts";
+import type { InferenceService, InferenceServiceStatus, StatusDrift } from "../../common/inferenceservice.gen.ts";
 import type { Logger } from "../../common/logger.ts";
 import { ConfigError } from "../../common/runtime-config.ts";
 import type { ConnectionBalancer } from "../balance/connection-balancer.ts";
@@ -28,6 +28,8 @@ export interface ReconcilerOptions {
   readonly balancer: Pick<ConnectionBalancer, "observe" | "forget">;
   readonly rollouts: Pick<RolloutDriver, "advance" | "forget">;
   readonly sleeper: Pick<Sleeper, "advance" | "forget">;
+  /** What is known of drift. */
+  readonly monitoring: { driftOf(key: string): StatusDrift | "Unknown" | undefined };
   readonly operator: OperatorIdentity;
   readonly config: OperatorConfig;
   readonly logger: Logger;
@@ -115,6 +117,7 @@ export class Reconciler {
         replicas,
         revision: plan.desired?.revision,
         rollout: rollout.view,
+        drift: this.#options.monitoring.driftOf(key),
         violations: [...plan.violations, ...written.violations],
       },
       now(),

@@ -13,6 +13,17 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
+import { parseProfile, type Profile } from "../../common/drift/profile.ts";
+import {
+  MONITORING_PATH,
+  OUTCOMES_PATH,
+  parseReplicaMonitoring,
+  PROFILE_PATH,
+  REFERENCE_PATH,
+  type ForwardedOutcomes,
+  type ReferenceAssignment,
+  type ReplicaMonitoring,
+} from "../../common/monitoring-api.ts";
 import { startDeadline, systemClock } from "../controller/clock.ts";
 import type { CommandSigner } from "./command-signer.ts";
 import type { CommandOutcome } from "./replicas.ts";
@@ -21,6 +32,8 @@ export interface ReplicaClientOptions {
   readonly signer: CommandSigner;
   /** In ms; beyond what was asked to be waited for. */
   readonly timeoutMs: number;
+  /** Of an answer. Default: 1 MiB. */
+  readonly maxBodyBytes?: number | undefined;
 }
 
 /** A state is small: 64 models with their failures. */
@@ -30,14 +43,14 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export class ReplicaClient {
   readonly #options: ReplicaClientOptions;
   readonly #agent: Agent;
-  /** Of the question for the load, which is the same each time: it is asked often. */
-  #loadSignature: string | undefined;
+  /** By path, of questions that are the same each time: they are asked often. */
+  readonly #signatures = new Map<string, string>();
 
   constructor(options: ReplicaClientOptions) {
     this.#options = options;
     this.#agent = new Agent({
       connect: { timeout: options.timeoutMs },
-      maxResponseSize: MAX_BODY_BYTES,
+      maxResponseSize: options.maxBodyBytes ?? MAX_BODY_BYTES,
       keepAliveTimeout: 10_000,
     });
   }
@@ -59,11 +72,39 @@ export class ReplicaClient {
 
   /** How much a replica has to do. Throws where there is no answer, and the signal's reason. */
   async load(origin: string, signal: AbortSignal): Promise<ReplicaLoad> {
-    const asked = { method: "GET", path: LOAD_PATH, body: "" } as const;
-    const signature = (this.#loadSignature ??= this.#options.signer.signatureOf(asked));
-    const { status, body } = await this.#send({ ...asked, origin, signature }, 0, signal);
+    const { status, body } = await this.#askOften(origin, LOAD_PATH, signal);
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaLoad(JSON.parse(body));
+  }
+
+  /**
+   * What a replica did. Undefined where it is of a release that does not tell. Throws where there is no answer, and the
+   * signal's reason.
+   */
+  async monitoring(origin: string, signal: AbortSignal): Promise<ReplicaMonitoring | undefined> {
+    const { status, body } = await this.#askOften(origin, MONITORING_PATH, signal);
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`the replica answered with status ${status}`);
+    return parseReplicaMonitoring(JSON.parse(body));
+  }
+
+  /** The profile that a replica counts by. Undefined where it has none of that hash. Throws as {@link monitoring} does. */
+  async profile(origin: string, hash: string, signal: AbortSignal): Promise<Profile | undefined> {
+    const path = `${PROFILE_PATH}?hash=${encodeURIComponent(hash)}`;
+    const { status, body } = await this.#send({ method: "GET", origin, path, body: "" }, 0, signal);
+    if (status === 404) return undefined;
+    if (status !== 200) throw new Error(`the replica answered with status ${status}`);
+    return parseProfile(JSON.parse(body));
+  }
+
+  /** Hands a replica the reference of a version; whether it took it. Throws only the signal's reason. */
+  assignReference(origin: string, assignment: ReferenceAssignment, signal: AbortSignal): Promise<boolean> {
+    return this.#bring(origin, REFERENCE_PATH, assignment, signal);
+  }
+
+  /** Brings a replica outcomes that came to others; whether it took them. Throws only the signal's reason. */
+  bringOutcomes(origin: string, forwarded: ForwardedOutcomes, signal: AbortSignal): Promise<boolean> {
+    return this.#bring(origin, OUTCOMES_PATH, forwarded, signal);
   }
 
   /** Tells a replica to do something, and how it is afterwards. Throws only the signal's reason. */
@@ -90,9 +131,17 @@ export class ReplicaClient {
   }
 
   /** Asks a replica to rebalance its connections; whether it does. Throws only the signal's reason. */
-  async rebalance(origin: string, rebalance: Rebalance, signal: AbortSignal): Promise<boolean> {
+  rebalance(origin: string, rebalance: Rebalance, signal: AbortSignal): Promise<boolean> {
+    return this.#bring(origin, REBALANCE_PATH, rebalance, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #bring(origin: string, path: string, what: object, signal: AbortSignal): Promise<boolean> {
     try {
-      const sent = { method: "POST", origin, path: REBALANCE_PATH, body: JSON.stringify(rebalance) } as const;
+      const sent = { method: "POST", origin, path, body: JSON.stringify(what) } as const;
       return (await this.#send(sent, 0, signal)).status === 204;
     } catch {
       signal.throwIfAborted();
@@ -100,8 +149,11 @@ export class ReplicaClient {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#agent.destroy();
+  #askOften(origin: string, path: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+    const asked = { method: "GET", path, body: "" } as const;
+    const signature = this.#signatures.get(path) ?? this.#options.signer.signatureOf(asked);
+    this.#signatures.set(path, signature);
+    return this.#send({ ...asked, origin, signature }, 0, signal);
   }
 
   async #send(

@@ -12,7 +12,16 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
-import { OUTCOMES_PATH, parseForwardedOutcomes, type ForwardedOutcomes } from "../../common/monitoring-api.ts";
+import { parseProfile, type Profile } from "../../common/drift/profile.ts";
+import {
+  OUTCOMES_PATH,
+  parseForwardedOutcomes,
+  parseReferenceAssignment,
+  PROFILE_PATH,
+  REFERENCE_PATH,
+  type ForwardedOutcomes,
+  type ReferenceAssignment,
+} from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
 
@@ -28,6 +37,12 @@ export interface AdminAppOptions {
   readonly rebalance: (withinMs: number) => void;
   /** Joins outcomes that other replicas were told. */
   readonly takeOutcomes: (forwarded: ForwardedOutcomes) => Promise<void>;
+  /** Takes a reference that drift is measured against; false if there is no such version. */
+  readonly assignReference: (
+    assignment: Omit<ReferenceAssignment, "profile"> & { readonly profile: Profile },
+  ) => boolean;
+  /** The profile with a hash that some version is counted by. */
+  readonly profile: (hash: string) => Profile | undefined;
   /** Whom to obey. Undefined: nobody, and everybody may ask for the state. */
   readonly operatorKeys: OperatorKeys | undefined;
 }
@@ -36,13 +51,15 @@ export interface AdminAppOptions {
 const MAX_COMMAND_BYTES = 64 * 1024;
 /** Outcomes of requests of many rows: whoever has more of them sends several bodies. */
 const MAX_OUTCOMES_BYTES = 4 * 1024 * 1024;
+/** A reference has up to 512 features. */
+const MAX_REFERENCE_BYTES = 2 * 1024 * 1024;
 /** As long as anybody may wait for a change. */
 const LONGEST_WAIT_MS = 60_000;
 
 /**
  * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, what is asked of connections at {@link REBALANCE_PATH}, and outcomes at
- * {@link OUTCOMES_PATH}.
+ * {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, which can be read at {@link PROFILE_PATH}, what is asked of
+ * connections at {@link REBALANCE_PATH}, and outcomes at {@link OUTCOMES_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -53,6 +70,7 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app.disable("etag");
   app.disable("query parser");
   app.use(OUTCOMES_PATH, express.text({ type: () => true, limit: MAX_OUTCOMES_BYTES }));
+  app.use(REFERENCE_PATH, express.text({ type: () => true, limit: MAX_REFERENCE_BYTES }));
   app.use(express.text({ type: () => true, limit: MAX_COMMAND_BYTES }));
   app.use((request, response, next) => {
     response.set("cache-control", "no-store");
@@ -79,6 +97,19 @@ export function createAdminApp(options: AdminAppOptions): Express {
     .route(OUTCOMES_PATH)
     .post((request, response) => answerOutcomes(request, response, options))
     .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(REFERENCE_PATH)
+    .post((request, response) => answerReference(request, response, options))
+    .all((_request, response) => void response.status(405).set("allow", "POST").json({ error: "expected POST" }));
+  app
+    .route(PROFILE_PATH)
+    .get((request, response) => {
+      const profile = options.profile(new URL(request.originalUrl, "http://replica").searchParams.get("hash") ?? "");
+      if (profile === undefined)
+        response.status(404).json({ error: "no version is counted by a profile of this hash" });
+      else response.json(profile);
+    })
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app.use((_request, response) => void response.status(404).json({ error: "no such path" }));
   app.use((error: unknown, _request: Request, response: Response, _next: unknown) => {
     const status = error instanceof Error && "status" in error && typeof error.status === "number" ? error.status : 500;
@@ -145,4 +176,17 @@ async function answerOutcomes(request: Request, response: Response, { takeOutcom
   }
   await takeOutcomes(forwarded);
   response.status(204).end();
+}
+
+function answerReference(request: Request, response: Response, { assignReference }: AdminAppOptions): void {
+  let assignment: Parameters<AdminAppOptions["assignReference"]>[0];
+  try {
+    const body = parseReferenceAssignment(JSON.parse(bodyOf(request)));
+    assignment = { ...body, profile: parseProfile(body.profile) };
+  } catch {
+    response.status(400).json({ error: "expected model, version, digest and a profile in JSON" });
+    return;
+  }
+  if (assignReference(assignment)) response.status(204).end();
+  else response.status(409).json({ error: "the version is not loaded, or is another file" });
 }

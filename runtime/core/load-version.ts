@@ -59,8 +59,9 @@ export async function loadVersion(
   version.step({ kind: "fetched" });
   const fetchedMs = clock.now();
   using _ = await reserve(fetched);
-  report({ kind: "loading", id, sizeBytes: fetched.sizeBytes, fetchMs: fetchedMs - startMs });
-  const model = await engine.load(fetched.modelFile, signal, {
+  const { modelFile, sizeBytes } = fetched;
+  report({ kind: "loading", id, modelFile, sizeBytes, fetchMs: fetchedMs - startMs });
+  const model = await engine.load(modelFile, signal, {
     id,
     concurrency: config.concurrency,
     observer: request.observer,

@@ -11,7 +11,14 @@ export type ManagerEvent =
   /** These are the versions that shall be loaded; told when they are others than before. */
   | { readonly kind: "aspired"; readonly model: string; readonly versions: readonly number[] }
   | { readonly kind: "fetching"; readonly id: ServableId }
-  | { readonly kind: "loading"; readonly id: ServableId; readonly sizeBytes: number; readonly fetchMs: number }
+  | {
+      readonly kind: "loading";
+      readonly id: ServableId;
+      /** Absolute path; the version's other files lie beside it. */
+      readonly modelFile: string;
+      readonly sizeBytes: number;
+      readonly fetchMs: number;
+    }
   | { readonly kind: "warming-up"; readonly id: ServableId; readonly loadMs: number }
   /** Requests are run one by one, although signature and configuration would allow more: rows are not independent. */
   | { readonly kind: "unbatchable"; readonly id: ServableId; readonly why: string }

@@ -59,6 +59,11 @@ export class ValueFamily implements MetricFamily {
     this.#series.delete(labelsText(this.#spec, labels));
   }
 
+  /** Forgets all series. */
+  clear(): void {
+    this.#series.clear();
+  }
+
   *text(): Iterable<string> {
     yield description(this.#spec, this.#type);
     for (const { head, value } of this.#series.values()) yield `${head} ${numberText(value)}\n`;

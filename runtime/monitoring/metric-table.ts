@@ -157,6 +157,30 @@ export const RUNTIME_METRICS = {
     help: "Memory of payloads that wait to be logged or are being sent, of all sinks together; at most logger.maxQueueSize.",
     labels: [],
   },
+  driftPsi: {
+    name: "lockstep_drift_psi",
+    type: "gauge",
+    help: "Population stability index of a feature, by side (input, output): how far the newest rows that this replica has looked at are from the version's reference. The 64 features that are farthest.",
+    labels: ["model", "version", "side", "feature"],
+  },
+  driftingFeatures: {
+    name: "lockstep_drift_features",
+    type: "gauge",
+    help: "Features of a version that drift, as far as this replica has seen; not there before there is a reference and rows enough.",
+    labels: ["model", "version"],
+  },
+  driftSampled: {
+    name: "lockstep_drift_sampled_rows_total",
+    type: "counter",
+    help: "Rows of requests that were looked at for drift.",
+    labels: ["model"],
+  },
+  driftDropped: {
+    name: "lockstep_drift_dropped_rows_total",
+    type: "counter",
+    help: "Rows that were to be looked at for drift, and were not because too many waited.",
+    labels: ["model"],
+  },
   ready: {
     name: "lockstep_replica_ready",
     type: "gauge",

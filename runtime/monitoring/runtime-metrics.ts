@@ -2,6 +2,7 @@ import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-t
 import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
+import { sampleDrift, type DriftSource } from "./drift-metrics.ts";
 import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.ts";
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
 import { metricsPageOf } from "./metrics-page.ts";
@@ -56,6 +57,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   readonly #requests: RequestSeries;
   /** For each model that the replica was told to serve, those of its versions that were available. */
   readonly #models: ReadonlyMap<string, Map<number, VersionSeries>>;
+  #drift: DriftSource | undefined;
   readonly #ended = { requests: 0, refused: 0 };
 
   constructor(options: RuntimeMetricsOptions) {
@@ -189,8 +191,14 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.#values.ready.series({}).value = isReady ? 1 : 0;
   }
 
+  /** Whom to ask for drift when the metrics are. */
+  watchDrift(source: DriftSource): void {
+    this.#drift = source;
+  }
+
   async render(): Promise<MetricsPage> {
     await this.#sample();
+    if (this.#drift !== undefined) sampleDrift(this.#drift, this.#values);
     const families = [...Object.values(this.#values), ...Object.values(this.#histograms)];
     return { contentType: CONTENT_TYPE, body: await metricsPageOf(families) };
   }

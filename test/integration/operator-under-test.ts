@@ -55,6 +55,7 @@ export interface SandboxOperatorOptions {
   /** Who knows the load of replicas. Default: whom the operator asks. */
   readonly loads?: LoadSource;
   readonly network?: ActivatorNetwork;
+  readonly monitoringPort?: number;
   readonly onLost?: () => void;
   /** Gets the lines of the operator's log, from level info on. */
   readonly log?: string[];

@@ -28,12 +28,22 @@ const FOR_ALL = "package.json";
 
 /** Rooms without I/O, clock and randomness. They enter only each other, common, and the side's tables. */
 const PURE: readonly string[] = [
+  "common/drift",
   "operator/api",
   "operator/desired",
   "operator/load/load-history.ts",
   "operator/load/load-source.ts",
   "operator/load/scale-metric-table.ts",
   "operator/load/scale-metrics.ts",
+  "operator/monitoring/drift-report.ts",
+  "operator/monitoring/drift-verdict.ts",
+  "operator/monitoring/drift-window.ts",
+  "operator/monitoring/monitoring-samples.ts",
+  "operator/monitoring/monitoring-source.ts",
+  "operator/monitoring/service-record.ts",
+  "operator/monitoring/service-watch.ts",
+  "operator/monitoring/traffic-history.ts",
+  "operator/monitoring/version-sums.ts",
   "operator/observed",
   "operator/rollout",
   "operator/sleep",

@@ -53,6 +53,31 @@ test("a service that answers and is degraded tells both", () => {
   ]);
 });
 
+test.each<[string, Condition | undefined, Condition, string[]]>([
+  [
+    "that it drifts",
+    condition("Drifting", "False", "NoDrift"),
+    condition("Drifting", "True", "DriftDetected"),
+    ["Warning DriftDetected"],
+  ],
+  [
+    "that it does no more",
+    condition("Drifting", "True", "DriftDetected"),
+    condition("Drifting", "False", "NoDrift"),
+    ["Normal NoDrift"],
+  ],
+  ["not that it never did", undefined, condition("Drifting", "False", "NoDrift"), []],
+  [
+    "nor that another reference is learned",
+    condition("Drifting", "True", "DriftDetected"),
+    condition("Drifting", "Unknown", "LearningReference"),
+    [],
+  ],
+])("of drift it is told %s", (_, before, now, expected) => {
+  const isvc = inferenceService({}, { status: { conditions: before === undefined ? [] : [before] } });
+  expect(eventsOf(isvc, { conditions: [now] }, NOW).map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
+});
+
 test("the same transition has the same name, another one another", () => {
   const name = (time: string, reason: string): string | undefined =>
     eventsOf(inferenceService(), { conditions: [condition("Ready", "False", reason, time)] }, NOW)[0]?.name;

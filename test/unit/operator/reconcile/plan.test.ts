@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { InferenceService } from "../../../../common/inferenceservice.gen.ts";
 import { activatorSlice } from "../../../../operator/desired/activator-slice.ts";
 import { desiredObjects } from "../../../../operator/desired/desired-objects.ts";
+import { ownedMetadata } from "../../../../operator/desired/owned-object.ts";
 import type { KubeObject } from "../../../../operator/kube/object.ts";
 import { planWrites } from "../../../../operator/reconcile/plan.ts";
 import { CONFIG, inferenceService, OPERATOR, replica } from "../fixtures.ts";
@@ -173,6 +174,15 @@ describe("what to write", () => {
     ],
   ])("%s", (_sentence, isvc, owned, expected) => {
     expect(plan(isvc, owned)).toEqual(expected);
+  });
+
+  test("what is learned of the data stays, and so does the record of what is served", () => {
+    const records = ["digits-drift-references", "digits-epoch"].map((name): KubeObject => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { ...ownedMetadata(FIXED, name), uid: name },
+    }));
+    expect(plan(FIXED, [...settled(FIXED), ...records])).toEqual(plan(FIXED, settled(FIXED)));
   });
 
   test("the configuration of before stays while a pod uses it", () => {

@@ -15,6 +15,7 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../../../common/admin-api.ts";
+import { PROFILE_PATH, REFERENCE_PATH } from "../../../../common/monitoring-api.ts";
 import type { AdminAppOptions } from "../../../../runtime/admin/admin-app.ts";
 import { startAdminServer } from "../../../../runtime/admin/admin-server.ts";
 import { createOperatorKeys } from "../../../../runtime/admin/operator-keys.ts";
@@ -44,6 +45,8 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     carryOut: () => undefined,
     takeOutcomes: () => Promise.resolve(),
     rebalance: () => undefined,
+    assignReference: () => true,
+    profile: () => undefined,
     operatorKeys: undefined,
     ...options,
   });
@@ -109,6 +112,46 @@ describe("with the operator's key", () => {
 
   const body = JSON.stringify(FENCE);
   const text = signedText({ method: "POST", path: COMMAND_PATH, body });
+
+  test("takes references that it has signed, says where there is no such version, and refuses what is no profile", async () => {
+    const operator = keyPair();
+    const assigned: unknown[] = [];
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      assignReference: (assignment) => assigned.push(assignment) > 0 && assignment.version === 1,
+    });
+    const profile = { formatVersion: 1, rows: 10, features: [] };
+    const send = async (sent: unknown, signature?: string): Promise<number> => {
+      const reference = JSON.stringify(sent);
+      const own = operator.signatureOf(signedText({ method: "POST", path: REFERENCE_PATH, body: reference }));
+      const headers = { [SIGNATURE_HEADER]: signature ?? own };
+      return (await fetch(`${url}${REFERENCE_PATH}`, { method: "POST", headers, body: reference })).status;
+    };
+    const assignment = { model: "digits", version: 1, digest: "sha256:aa", profile };
+    expect(await send(assignment)).toBe(204);
+    expect(assigned).toEqual([assignment]);
+    expect(await send({ ...assignment, version: 2 })).toBe(409);
+    expect(await send({ ...assignment, profile: { ...profile, rows: 0 } })).toBe(400);
+    expect(await send(assignment, "")).toBe(401);
+    expect(assigned).toHaveLength(2);
+  });
+
+  test("tells a profile by its hash to whom signs the question, with the hash", async () => {
+    const operator = keyPair();
+    const profile = { formatVersion: 1 as const, rows: 10, features: [] };
+    const url = await start({
+      operatorKeys: createOperatorKeys(keyFile(operator.pem)),
+      profile: (hash) => (hash === "sha256:aa" ? profile : undefined),
+    });
+    const ask = (query: string, signed = query): Promise<Response> => {
+      const signature = operator.signatureOf(signedText({ method: "GET", path: `${PROFILE_PATH}${signed}`, body: "" }));
+      return fetch(`${url}${PROFILE_PATH}${query}`, { headers: { [SIGNATURE_HEADER]: signature } });
+    };
+    expect(await (await ask("?hash=sha256%3Aaa")).json()).toEqual(profile);
+    expect((await ask("?hash=sha256%3Abb")).status).toBe(404);
+    expect((await ask("")).status).toBe(404);
+    expect((await ask("?hash=sha256%3Aaa", "?hash=sha256%3Abb")).status).toBe(401);
+  });
 
   async function post(url: string, signature: string, sent = body): Promise<Response> {
     return await fetch(`${url}${COMMAND_PATH}`, {

@@ -24,7 +24,7 @@ async function valueOf(metrics: RuntimeMetrics, series: string): Promise<number 
 }
 
 function makeAvailable(metrics: RuntimeMetrics): void {
-  metrics.observeManager({ kind: "loading", id: ID, sizeBytes: 21_020, fetchMs: 5 });
+  metrics.observeManager({ kind: "loading", id: ID, modelFile: "/m/model.onnx", sizeBytes: 21_020, fetchMs: 5 });
   metrics.observeManager({ kind: "available", id: ID, digest: "sha256:ab", totalMs: 250 });
 }
 
