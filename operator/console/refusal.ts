@@ -18,6 +18,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
   if (error instanceof ApiError) return refusalOfApi(error);
   const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown };
+  if (error instanceof URIError) return new Refusal(400, "BadRequest", "the path is not well encoded");
   // Of the reader of bodies.
   if (type === "entity.too.large") return new Refusal(413, "TooLarge", "the body is larger than 16 KiB");
   if (status === 400) return new Refusal(400, "BadRequest", "expected an object in JSON");

@@ -30,20 +30,20 @@ export function App(): VNode {
     "div",
     null,
     h(
-      "a",
-      {
-        class: "skip",
-        href: place,
-        onClick: (event: Event) => {
-          event.preventDefault();
-          main.current?.focus();
-        },
-      },
-      "Skip to the content",
-    ),
-    h(
       "header",
       { class: "top" },
+      h(
+        "a",
+        {
+          class: "skip",
+          href: place,
+          onClick: (event: Event) => {
+            event.preventDefault();
+            main.current?.focus();
+          },
+        },
+        "Skip to the content",
+      ),
       h(
         "a",
         { class: "brand", href: "#/" },

@@ -93,7 +93,7 @@ function drawCategories(bins: readonly BinView[], width: number): Drawing {
     .slice(0, MAX_ROWS);
   const left = Math.min(120, width * 0.35);
   const top = Math.max(...rows.flatMap(({ reference, window: own }) => [reference, own]), 0.01);
-  const length = (share: number): number => ((width - left - 52) * share) / top;
+  const length = (share: number): number => ((width - left - 100) * share) / top;
   const marks = rows.map(({ label, reference, window: own }, index) => {
     const at = index * ROW_HEIGHT + 4;
     const bar = (kind: string, share: number, y: number): VNode =>
@@ -104,7 +104,11 @@ function drawCategories(bins: readonly BinView[], width: number): Drawing {
       h("text", { class: "tick", x: left - 6, y: at + 15, "text-anchor": "end" }, shortened(label)),
       bar("reference", reference, at),
       bar("window", own, at + 12),
-      h("text", { class: "tick", x: left + length(Math.max(reference, own)) + 5, y: at + 15 }, formatShare(own)),
+      h(
+        "text",
+        { class: "tick", x: left + length(Math.max(reference, own)) + 5, y: at + 15 },
+        `${formatShare(reference)} → ${formatShare(own)}`,
+      ),
     );
   });
   return { height: Math.max(rows.length, 1) * ROW_HEIGHT + 4, marks };

@@ -1,8 +1,8 @@
 import { Fragment, type VNode } from "preact";
-import type { ServiceView, VersionView } from "../console-views.ts";
+import type { ConditionView, ServiceView, VersionView } from "../console-views.ts";
 import { h } from "./element.ts";
 import { formatAge, formatMs, formatNumber, formatShare } from "./format.ts";
-import { Badge, Card, DriftBadge, Reason, Table } from "./parts.ts";
+import { Badge, Card, DriftBadge, Reason, Table, type Tone } from "./parts.ts";
 import { TrafficCharts } from "./traffic-section.ts";
 
 /** How an InferenceService is. */
@@ -104,6 +104,11 @@ function outcomesInWords({ outcomes }: VersionView): string {
   return `${parts.join(", ")} (${formatNumber(joined)} rows)`;
 }
 
+function toneOf({ type, status, isGood }: ConditionView): Tone {
+  if (isGood) return "good";
+  return status === "Unknown" || type === "Progressing" ? "busy" : "warn";
+}
+
 function Conditions({ service, nowMs }: { service: ServiceView; nowMs: number }): VNode {
   if (service.conditions.length === 0) return h("p", { class: "quiet" }, "The operator has said nothing yet.");
   return h(
@@ -117,11 +122,7 @@ function Conditions({ service, nowMs }: { service: ServiceView; nowMs: number })
           "div",
           { class: "condition-head" },
           h("strong", null, condition.type),
-          h(
-            Badge,
-            { tone: condition.isGood ? "good" : condition.status === "Unknown" ? "busy" : "warn" },
-            condition.status,
-          ),
+          h(Badge, { tone: toneOf(condition) }, condition.status),
           h("span", { class: "quiet" }, `${condition.reason}, ${formatAge(condition.sinceMs, nowMs)}`),
         ),
         h(Reason, condition),

@@ -1,4 +1,5 @@
 import type { ComponentChildren, VNode } from "preact";
+import { useState } from "preact/hooks";
 import type { DriftWord, ReasonView } from "../console-views.ts";
 import { h } from "./element.ts";
 
@@ -66,21 +67,26 @@ export function Numbers(props: {
   head: readonly string[];
   rows: () => readonly (readonly string[])[];
 }): VNode {
+  const { label, head, rows } = props;
+  const [isOpen, setIsOpen] = useState(false);
+  const cells = (row: readonly string[]): VNode[] =>
+    row.map((cell, column) =>
+      column === 0 ? h("th", { scope: "row", key: column }, cell) : h("td", { key: column }, cell),
+    );
   return h(
     "details",
-    { class: "numbers" },
-    h("summary", null, "Numbers", h("span", { class: "visually-hidden" }, ` of ${props.label}`)),
-    h(
-      Table,
-      { label: `Numbers of ${props.label}`, head: props.head },
-      props.rows().map((row, index) =>
-        h(
-          "tr",
-          { key: index },
-          row.map((cell, column) => h(column === 0 ? "th" : "td", column === 0 ? { scope: "row" } : null, cell)),
-        ),
+    {
+      class: "numbers",
+      onToggle: (event: Event) => setIsOpen((event.currentTarget as HTMLDetailsElement).open),
+    },
+    h("summary", null, "Numbers", h("span", { class: "visually-hidden" }, ` of ${label}`)),
+    // Many rows, and mostly nobody looks at them.
+    isOpen &&
+      h(
+        Table,
+        { label: `Numbers of ${label}`, head },
+        rows().map((row, index) => h("tr", { key: index }, cells(row))),
       ),
-    ),
   );
 }
 
