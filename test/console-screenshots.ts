@@ -12,9 +12,8 @@ const IMAGES = path.join(import.meta.dirname, "../docs/images");
 const NOW_MS = Date.UTC(2026, 2, 3, 14, 20);
 const SHOTS = [
   ["list", "#/", 560],
-  ["service", "#/services/payments/fraud", 1130],
+  ["service", "#/services/payments/fraud", 1000],
   ["drift", "#/services/payments/fraud/drift", 1000],
-  ["replicas", "#/services/payments/fraud/replicas", 620],
 ] as const;
 
 await mkdir(IMAGES, { recursive: true });

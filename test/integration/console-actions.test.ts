@@ -6,7 +6,7 @@ import { RESOURCES } from "../../operator/kube/resources.ts";
 import { eventually } from "../eventually.ts";
 import { startBrowser } from "../programs/browser.ts";
 import { accessOf, apply, send } from "./cluster-access.ts";
-import { manifest, openSandbox, waitReady, type Sandbox } from "./operator-under-test.ts";
+import { manifest, openSandbox, type Sandbox } from "./operator-under-test.ts";
 
 /** What people do by the console of a real operator, with tokens of real service accounts, against a real API server. */
 const access = accessOf(inject("kubeconfig"));
@@ -65,9 +65,7 @@ beforeAll(async () => {
   ]);
   url = `http://127.0.0.1:${operator.consolePort}`;
   closedUrl = `http://127.0.0.1:${closed.consolePort}`;
-  await waitReady(sandbox, "digits", "False CreatingReplicas").catch(() =>
-    waitReady(sandbox, "digits", "False StartingReplicas"),
-  );
+  await eventually("a first status", async () => (await read()).status?.conditions?.length, WITHIN);
   tokens.editor = await person("editor", ["get", "list", "patch"]);
   tokens.viewer = await person("viewer", ["get", "list"]);
   tokens.stranger = await person("stranger", []);

@@ -57,6 +57,16 @@ function hasFocus(element: Locator): Promise<boolean> {
   return element.evaluate((it: { ownerDocument: { activeElement: unknown } }) => it.ownerDocument.activeElement === it);
 }
 
+async function expectNothingFromAxe(): Promise<void> {
+  await page.evaluate(AXE);
+  const { violations, passes } = await page.evaluate<{
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+    passes: unknown[];
+  }>("axe.run()");
+  expect(passes.length).toBeGreaterThan(10);
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.failureSummary} ${nodes[0]?.html}`)).toEqual([]);
+}
+
 /** Presses Tab until the element with this role and name has the focus. */
 async function tabTo(role: "link" | "button" | "searchbox", name: string): Promise<void> {
   const wanted = page.getByRole(role, { name, exact: true });
@@ -176,13 +186,23 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     await open({ colorScheme });
     await goTo(hash);
     for (const summary of (await page.locator("details summary").all()).slice(0, 2)) await summary.click();
-    await page.evaluate(AXE);
-    const { violations, passes } = await page.evaluate<{
-      violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-      passes: unknown[];
-    }>("axe.run()");
-    expect(passes.length).toBeGreaterThan(10);
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.failureSummary} ${nodes[0]?.html}`)).toEqual([]);
+    await expectNothingFromAxe();
+    expect(complaints).toEqual([]);
+  });
+
+  test("nor in a dialog", async () => {
+    await context.close();
+    await open({ colorScheme });
+    await goTo("#/services/payments/fraud/history");
+    await page.getByRole("button", { name: "Pin a version…" }).click();
+    const field = page.getByLabel("Token of the cluster");
+    await eventually("the field has the focus", async () => (await hasFocus(field)) || undefined, WITHIN);
+    await page.keyboard.type("a token");
+    await page.keyboard.press("Enter");
+    const version = page.getByLabel("Version", { exact: true });
+    await eventually("the next field has the focus", async () => (await hasFocus(version)) || undefined, WITHIN);
+    expect(await version.inputValue()).toBe("6");
+    await expectNothingFromAxe();
     expect(complaints).toEqual([]);
   });
 

@@ -25,6 +25,9 @@ export function ActionDialog({ service, kind, token, onToken, onDone, onClose }:
   const [trouble, setTrouble] = useState("");
   const [isBusy, setIsBusy] = useState(false);
   useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    if (token !== "") dialog.current?.querySelector<HTMLElement>("input, button[type=submit]")?.focus();
+  }, [token]);
   const action = actionOf(kind, draft);
 
   const confirm = async (): Promise<void> => {
@@ -45,7 +48,7 @@ export function ActionDialog({ service, kind, token, onToken, onDone, onClose }:
     { ref: dialog, "aria-labelledby": `${id}-title`, onClose },
     h("h2", { id: `${id}-title` }, `${actionTitle(kind)}: ${service.namespace}/${service.name}`),
     token === ""
-      ? h(TokenForm, { onToken, autofocus: true })
+      ? h(TokenForm, { onToken, takesFocus: true })
       : h(
           "form",
           {

@@ -63,7 +63,7 @@ export function App(): VNode {
     h(
       "main",
       { ref: main, tabIndex: -1 },
-      asksToken && h("div", { class: "card" }, h(TokenForm, { onToken, autofocus: true })),
+      asksToken && h("div", { class: "card" }, h(TokenForm, { onToken, takesFocus: true })),
       route.page === "list" ? h(List, { token, onToken }) : h(Service, { key: place, route, token, onToken }),
     ),
   );
@@ -102,7 +102,7 @@ function Troubles(props: {
     data === undefined && failure === undefined && h("p", { class: "empty", role: "status" }, "Loading…"),
     failure !== undefined && h(Notice, { tone: "bad" }, failure.message),
     failure?.status === 404 && h("p", null, h("a", { href: "#/" }, "All InferenceServices")),
-    needsToken && h("div", { class: "card" }, h(TokenForm, { onToken, autofocus: true })),
+    needsToken && h("div", { class: "card" }, h(TokenForm, { onToken, takesFocus: true })),
     data !== undefined &&
       data.staleKinds.length > 0 &&
       h(Notice, { tone: "warn" }, `What the operator knows of these kinds may be old: ${data.staleKinds.join(", ")}.`),

@@ -1,11 +1,15 @@
 import type { VNode } from "preact";
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { h } from "./element.ts";
 
 /** Asks for a token of the cluster. It stays in the page's memory, and goes when the page does. */
-export function TokenForm({ onToken, autofocus }: { onToken: (token: string) => void; autofocus?: boolean }): VNode {
+export function TokenForm({ onToken, takesFocus }: { onToken: (token: string) => void; takesFocus?: boolean }): VNode {
   const id = useId();
   const [text, setText] = useState("");
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (takesFocus === true) field.current?.focus();
+  }, []);
   return h(
     "form",
     {
@@ -23,7 +27,7 @@ export function TokenForm({ onToken, autofocus }: { onToken: (token: string) => 
       autocomplete: "off",
       spellcheck: false,
       required: true,
-      autofocus: autofocus === true,
+      ref: field,
       "aria-describedby": `${id}-hint`,
       onInput: (event: Event) => setText((event.currentTarget as HTMLInputElement).value),
     }),
