@@ -19,6 +19,8 @@ export class Timeline {
       return;
     }
     const known = this.#known.get(key);
+    // Something else about it has changed, such as a pod.
+    if (known?.seen === isvc) return;
     const isSame = known?.seen.metadata.uid === isvc.metadata.uid;
     const news = isSame && known !== undefined ? changesBetween(known.seen, isvc, nowMs) : firstEntries(isvc);
     const before = isSame ? (known?.entries ?? []) : [];

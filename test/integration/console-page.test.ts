@@ -153,6 +153,28 @@ test("what changes in the cluster changes on the page, while it can be seen", as
   await expect.poll(() => page.locator("dl.tiles dd").first().textContent(), { timeout: WITHIN.withinMs }).toBe("8");
 });
 
+test("a page that nobody can see asks for nothing, and is up to date as soon as it is seen", async () => {
+  let asked = 0;
+  page.on("request", (request) => {
+    if (request.url().includes("/api/v1/")) asked++;
+  });
+  await page.clock.install({ time: NOW_MS });
+  await goTo("#/");
+  await page.clock.runFor(3_000);
+  await expect.poll(() => asked, { timeout: WITHIN.withinMs }).toBe(2);
+  await page.waitForLoadState("networkidle");
+  const setHidden = (hidden: boolean): Promise<unknown> =>
+    page.evaluate(
+      `Object.defineProperty(document, "hidden", { configurable: true, value: ${hidden} });` +
+        `document.dispatchEvent(new Event("visibilitychange"));`,
+    );
+  await setHidden(true);
+  await page.clock.runFor(60_000);
+  expect(asked).toBe(2);
+  await setHidden(false);
+  await expect.poll(() => asked, { timeout: WITHIN.withinMs }).toBe(3);
+});
+
 test("a page whose operator has gone keeps what it shows, and says so", async () => {
   await goTo("#/");
   await server.close();

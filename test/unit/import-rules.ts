@@ -29,6 +29,14 @@ const FOR_ALL = "package.json";
 /** Rooms without I/O, clock and randomness. They enter only each other, common, and the side's tables. */
 const PURE: readonly string[] = [
   "operator/api",
+  "operator/console/action.ts",
+  "operator/console/console-views.ts",
+  "operator/console/drift-view.ts",
+  "operator/console/quantiles.ts",
+  "operator/console/replica-view.ts",
+  "operator/console/service-view.ts",
+  "operator/console/timeline.ts",
+  "operator/console/traffic-view.ts",
   "operator/desired",
   "operator/load/load-history.ts",
   "operator/load/load-source.ts",
@@ -47,6 +55,7 @@ const PURE_MAY_ENTER: readonly string[] = [
   "common",
   "operator/config.ts",
   "operator/load/load-source.ts",
+  "operator/monitoring/monitoring-source.ts",
   "runtime/errors.ts",
 ];
 /** They compute, and nothing else. */

@@ -36,7 +36,10 @@ export function usePolled<T>(path: string, token: string): Polled<T> {
               : { path, data: known.data, failure },
           );
       }
-      if (!isOver && !document.hidden) timer.current = setTimeout(() => void read(), EVERY_MS);
+      if (isOver || document.hidden) return;
+      // Another reading, since the page was seen again, may have ended before.
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => void read(), EVERY_MS);
     };
     const onVisibility = (): void => {
       clearTimeout(timer.current);
