@@ -27,7 +27,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=bundle /src/dist/operator ./
 USER 65532:65532
-EXPOSE 8080
+EXPOSE 8080 8082
 ENTRYPOINT ["node", "/app/operator.mjs"]
 
 # Alone: docker run -p 127.0.0.1:8080:8080 -v "$PWD/examples/models:/models:ro" \

@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { buildConsolePage } from "./console-page.ts";
 import { nativePackages, withLibraryBeside, type NativePackage } from "./native-packages.ts";
 import { thirdPartyNotices } from "./third-party-notices.ts";
 
@@ -88,6 +89,12 @@ for (const [name, target] of Object.entries(TARGETS)) {
   const { metafile } = await build(options(target.entries, output, target.native));
   expectNames(metafile);
   for (const item of target.native) await item.copy(ROOT, output, architecture);
+  if (name === "operator") {
+    const page = await buildConsolePage();
+    for (const [file, content] of Object.entries(page.files)) await writeFile(path.join(output, file), content);
+    // Only what the page is made of: its licences are kept, too.
+    Object.assign(metafile.inputs, page.metafile.inputs);
+  }
   await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, metafile));
   await keepToAscii(output);
   await moveSourceMaps(output, path.join(DIST, "source-maps", name));

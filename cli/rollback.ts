@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { InferenceService } from "../common/inferenceservice.gen.ts";
+import { rollbackPatch } from "../common/rollback-patch.ts";
 import { CliError } from "./cli-error.ts";
 import { interruptible } from "./interruption.ts";
 import { kubectl, type ClusterOptions } from "./kubectl.ts";
-import { rollbackPatch, rollbackVersion } from "./rollback-plan.ts";
+import { rollbackVersion } from "./rollback-plan.ts";
 
 export interface RollbackOptions extends ClusterOptions {
   /** Default: the version that was active before. */

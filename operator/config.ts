@@ -99,6 +99,18 @@ export const OPERATOR_VARIABLES = {
     "Name of the Service of the operator's pods, by which they know of each other. Without it an operator knows of itself alone.",
   ),
   LOCKSTEP_HTTP_PORT: integer(8080, "Port of the operator's health checks and metrics.", { min: 0, max: 65_535 }),
+  LOCKSTEP_CONSOLE_PORT: integer(8082, "Port of the web console; 0 takes a free one, -1 turns it off.", {
+    min: -1,
+    max: 65_535,
+  }),
+  LOCKSTEP_CONSOLE_REQUIRE_TOKEN: flag(
+    false,
+    "Whether the console shows an InferenceService only to who has a token that may list those of its namespace. To act takes a token of one's own in any case.",
+  ),
+  LOCKSTEP_CONSOLE_HOSTS: list(
+    "",
+    "Names of hosts, beside addresses and names of the cluster, by which browsers reach the console, such as an Ingress's.",
+  ),
   LOCKSTEP_METRICS_API_PORT: integer(8443, "Port of that API, for the API server alone; 0 takes a free one.", {
     min: 0,
     max: 65_535,

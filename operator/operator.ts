@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../common/logger.ts";
+import { startConsole } from "./console/console.ts";
 import type { OperatorConfig } from "./config.ts";
 import { ConnectionBalancer } from "./balance/connection-balancer.ts";
 import { systemClock } from "./controller/clock.ts";
@@ -18,6 +19,7 @@ import { createKubeClient, type KubeClient } from "./kube/client.ts";
 import type { Cluster } from "./kube/cluster.ts";
 import type { KubeConnection } from "./kube/connection.ts";
 import { observedClient } from "./kube/observed-client.ts";
+import { createPersonAccess } from "./kube/person-access.ts";
 import { createLeaseClient } from "./kube/lease-client.ts";
 import { createLoad } from "./load/load.ts";
 import { loadNowMs } from "./load/load-clock.ts";
@@ -28,6 +30,7 @@ import type { PodMetricTable } from "./metrics-api/pod-metrics.ts";
 import type { LoadSource } from "./load/load-source.ts";
 import { createMonitoring } from "./monitoring/monitoring.ts";
 import { createOperatorMetrics } from "./metrics.ts";
+import type { MonitoringSource } from "./monitoring/monitoring-source.ts";
 import { createInformedWorld, keyOfService } from "./reconcile/informed-world.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import { RolloutDriver } from "./reconcile/rollout-driver.ts";
@@ -57,6 +60,8 @@ export interface OperatorOptions {
   readonly load?: OperatorLoad;
   /** Port of replicas that are asked what they did. Default: the replicas'. */
   readonly monitoringPort?: number;
+  /** What replicas did, for the console. Default: what they say on their admin ports. */
+  readonly monitoring?: MonitoringSource;
   /** For tests, which cannot wait until certificates expire. */
   readonly metricsApiTiming?: MetricsApiTiming;
   /** The activator's way to clients and replicas. Default: TCP. */
@@ -77,6 +82,8 @@ export interface Operator {
   readonly port: number;
   /** Port of the metrics API; undefined where it is not served. */
   readonly metricsApiPort: number | undefined;
+  /** Port of the web console; undefined where it is not served. */
+  readonly consolePort: number | undefined;
   /** Resolves when this operator leads and its view of the cluster is complete. */
   readonly leading: Promise<void>;
   /** Ends the reconciles that run, gives up the lead and closes all connections. */
@@ -101,6 +108,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     changed: (key) => {
       queue.add(key);
       activator?.changed(key);
+      webConsole?.changed(key);
     },
     podGone: (uid) => replicas?.forget(uid),
   });
@@ -199,6 +207,15 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       ...options.metricsApiTiming,
     });
   }
+
+  const webConsole = await startConsole({
+    config,
+    world,
+    monitoring: options.monitoring ?? monitoring,
+    people: createPersonAccess(connection),
+    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
+    logger,
+  });
 
   async function lead(): Promise<void> {
     await world.waitForSync(stopping.signal);
@@ -307,13 +324,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     const listenMs = world.activatorSlices().length === 0 ? 0 : config.LOCKSTEP_ACTIVATOR_DRAIN_MS;
     await standIn.close({ listenMs, finishMs: ACTIVATOR_FINISH_MS });
     await Promise.all([world.stop(), endpoints.stop()]);
-    await Promise.all([server.close(), replicas?.close(), client.close()]);
+    await Promise.all([server.close(), webConsole?.close(), replicas?.close(), client.close()]);
   }
 
   let stopped: Promise<void> | undefined;
   return {
     port: server.port,
     metricsApiPort: metricsApi?.port,
+    consolePort: webConsole?.port,
     leading: leading.promise,
     stop: () => (stopped ??= shutDown()),
   };

@@ -35,6 +35,7 @@ export class MeasuredOperator {
       LOCKSTEP_WATCH_NAMESPACES: namespace,
       POD_NAMESPACE: namespace,
       LOCKSTEP_HTTP_PORT: String(port),
+      LOCKSTEP_CONSOLE_PORT: "-1",
       LOCKSTEP_LOG_LEVEL: "warn",
     });
     return new MeasuredOperator(child, port);

@@ -59,6 +59,7 @@ test("the chart's permissions are all that the operator needs", async () => {
     config: readOperatorConfig({
       LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
       LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_CONSOLE_PORT: "0",
       LOCKSTEP_METRICS_API_PORT: "0",
       POD_NAME: "operator",
       POD_NAMESPACE: HOME,

@@ -61,6 +61,7 @@ describe("the objects", () => {
       "RoleBinding",
       "RoleBinding",
       "Service",
+      "Service",
       "ServiceAccount",
     ]);
   });
@@ -149,6 +150,9 @@ describe("the operator's environment", () => {
       LOCKSTEP_FENCE_TTL_MS: 2_000,
       LOCKSTEP_LOAD_INTERVAL_MS: 2_000,
       LOCKSTEP_LOG_LEVEL: "debug",
+      LOCKSTEP_CONSOLE_PORT: 8082,
+      LOCKSTEP_CONSOLE_REQUIRE_TOKEN: true,
+      LOCKSTEP_CONSOLE_HOSTS: ["console.example.com"],
     });
   });
 
@@ -175,7 +179,7 @@ describe("the metrics API", () => {
   test("is reached by the name that the operator has in its certificate", async () => {
     const manifests = await render({ valuesFiles: [valuesFile("full")] });
     const config = readOperatorConfig(environmentOf(manifests));
-    const service = only(manifests, "Service") as Manifest & {
+    const service = only(manifests, "Service", "serving-metrics") as Manifest & {
       readonly spec: { readonly ports: readonly ServicePort[] };
     };
     expect(service.metadata.name).toBe(config.LOCKSTEP_METRICS_API_SERVICE);
@@ -197,6 +201,29 @@ describe("the metrics API", () => {
     const text = await renderText({ set });
     expect(text).not.toMatch(/apiregistration|metrics-api|kube-system|8443$/m);
     expect(readOperatorConfig(environmentOf(await render({ set })))).toMatchObject({ LOCKSTEP_METRICS_API: false });
+  });
+});
+
+describe("the console", () => {
+  test("has a Service of its own, and only those reach it who are named", async () => {
+    const manifests = await render({ valuesFiles: [valuesFile("full")] });
+    expect(only(manifests, "Service", "serving-console")["spec"]).toMatchObject({
+      type: "ClusterIP",
+      ports: [{ name: "console", port: 8082, targetPort: "console" }],
+    });
+    const { ingress } = only(manifests, "NetworkPolicy")["spec"] as { ingress: readonly unknown[] };
+    expect(ingress).toContainEqual({
+      ports: [{ port: "console", protocol: "TCP" }],
+      from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "ingress" } } }],
+    });
+    const closed = only(await render({ set: { "networkPolicy.enabled": "true" } }), "NetworkPolicy");
+    expect(JSON.stringify(closed["spec"])).not.toContain("console");
+  });
+
+  test("is left out as a whole", async () => {
+    const set = { "console.enabled": "false", "networkPolicy.enabled": "true" };
+    expect(await renderText({ set, skipTests: true })).not.toMatch(/-console|port: console|name: console/);
+    expect(readOperatorConfig(environmentOf(await render({ set })))).toMatchObject({ LOCKSTEP_CONSOLE_PORT: -1 });
   });
 });
 

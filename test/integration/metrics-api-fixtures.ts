@@ -54,6 +54,7 @@ export function startMetricsOperator(
       LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
       LOCKSTEP_LEADER_ELECTION: "false",
       LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_CONSOLE_PORT: "-1",
       LOCKSTEP_METRICS_API_PORT: "0",
       POD_NAMESPACE: HOME,
       ...environment,

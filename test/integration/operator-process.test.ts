@@ -18,6 +18,7 @@ const GOOD = {
   LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
   LOCKSTEP_LEADER_ELECTION: "false",
   LOCKSTEP_HTTP_PORT: "0",
+  LOCKSTEP_CONSOLE_PORT: "0",
 };
 
 function start(environment: Readonly<Record<string, string>>): Promise<ProgramResult> {

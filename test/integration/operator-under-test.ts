@@ -120,6 +120,7 @@ export async function openSandbox(purpose: string): Promise<Sandbox> {
           // Where the operator keeps its key, which all operators of a sandbox have in common.
           POD_NAMESPACE: namespace,
           LOCKSTEP_HTTP_PORT: "0",
+          LOCKSTEP_CONSOLE_PORT: "-1",
           // One API server has room for one.
           LOCKSTEP_METRICS_API: "false",
           ...environment,

@@ -40,6 +40,7 @@ async function start(lines: Line[]): Promise<Operator> {
       LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
       LOCKSTEP_LEADER_ELECTION: "false",
       LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_CONSOLE_PORT: "-1",
     }),
     connection: loadConnection({ kubeconfigFile: controlPlane.kubeconfig }),
     logger: createLogger({

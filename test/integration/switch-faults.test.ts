@@ -46,6 +46,7 @@ function startOperators(
       LOCKSTEP_LEASE_DURATION_MS: "3000",
       LOCKSTEP_NETWORK_POLICY: "false",
       LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_CONSOLE_PORT: "-1",
     });
     slots[slot] = process;
     ever.push(process);

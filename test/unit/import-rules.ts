@@ -30,6 +30,14 @@ const FOR_ALL = "package.json";
 const PURE: readonly string[] = [
   "common/drift",
   "operator/api",
+  "operator/console/action.ts",
+  "operator/console/console-views.ts",
+  "operator/console/drift-view.ts",
+  "operator/console/quantiles.ts",
+  "operator/console/replica-view.ts",
+  "operator/console/service-view.ts",
+  "operator/console/timeline.ts",
+  "operator/console/traffic-view.ts",
   "operator/desired",
   "operator/load/load-history.ts",
   "operator/load/load-source.ts",
@@ -57,6 +65,7 @@ const PURE_MAY_ENTER: readonly string[] = [
   "common",
   "operator/config.ts",
   "operator/load/load-source.ts",
+  "operator/monitoring/monitoring-source.ts",
   "runtime/errors.ts",
 ];
 /** They compute, and nothing else. */

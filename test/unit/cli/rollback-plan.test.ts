@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { InferenceService } from "../../../common/inferenceservice.gen.ts";
-import { rollbackPatch, rollbackVersion } from "../../../cli/rollback-plan.ts";
+import { rollbackVersion } from "../../../cli/rollback-plan.ts";
+import { rollbackPatch } from "../../../common/rollback-patch.ts";
 import { inferenceService } from "../operator/fixtures.ts";
 
 function serving(status: InferenceService["status"]): InferenceService {

@@ -60,7 +60,7 @@ function ask(
   inputs: readonly Tensor[],
   outputs: readonly Tensor[],
 ): boolean {
-  const tapped = recorder.begin(servable, inputs, { requestId: "" });
+  const tapped = recorder.begin(servable, inputs, { requestId: "", clientId: undefined });
   tapped?.answered(outputs, TIMING);
   return tapped !== undefined;
 }
@@ -235,7 +235,7 @@ describe("DriftRecorder", () => {
     await loaded(harness);
     harness.clock.nowMs = 1;
     const x = fp32("x", [1, 2], [5, 6]);
-    const tapped = harness.recorder.begin(servableOf(LINEAR), [x], { requestId: "" });
+    const tapped = harness.recorder.begin(servableOf(LINEAR), [x], { requestId: "", clientId: undefined });
     x.data.fill(0 as never);
     tapped?.failed(new Error("no answer"));
     expect(learned(harness.recorder.describe("m", 1))["input x[0]"]).toMatchObject({ values: [5], counts: [1] });
