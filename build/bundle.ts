@@ -6,18 +6,20 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { bundlePage } from "./bundle-page.ts";
 import { nativePackages, withLibraryBeside, type NativePackage } from "./native-packages.ts";
 import { thirdPartyNotices } from "./third-party-notices.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const DIST = path.join(ROOT, "dist");
 
-/** What the images run: their entries, and the packages with native libraries. */
+/** What the images run: their entries, the packages with native libraries, and pages for browsers by their folders. */
 const TARGETS = {
-  operator: { entries: { operator: "operator/main.ts" }, native: [] },
+  operator: { entries: { operator: "operator/main.ts" }, native: [], pages: {} },
   runtime: {
     entries: { runtime: "runtime/main.ts", "onnx-worker": "runtime/engine/onnx-worker.ts" },
     native: nativePackages,
+    pages: { ui: "runtime/ui/page/page.ts" },
   },
 } as const;
 
@@ -84,7 +86,10 @@ for (const [name, target] of Object.entries(TARGETS)) {
   const { metafile } = await build(options(target.entries, output, target.native));
   expectNames(metafile);
   for (const item of target.native) await item.copy(ROOT, output, architecture);
-  await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, metafile));
+  const inputs = { ...metafile.inputs };
+  for (const [folder, entry] of Object.entries(target.pages))
+    Object.assign(inputs, (await bundlePage({ entry, outdir: path.join(output, folder) })).inputs);
+  await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, { ...metafile, inputs }));
   await keepToAscii(output);
   await moveSourceMaps(output, path.join(DIST, "source-maps", name));
   console.log(
