@@ -29,11 +29,11 @@ function alertRule({ name, expr, for: forText, severity, summary, description }:
 /** Makes docs/alerts.md, with a heading for each alert. */
 export function alertsPage(groups: readonly RuleGroup[], source: string): string {
   const alerts = groups.flatMap((group) => group.alerts);
-  const rows = alerts.map(({ name, severity, for: forText, meaning }) => [
+  const rows = alerts.map(({ name, severity, for: forText, when }) => [
     `[${name}](#${name.toLowerCase()})`,
     severity,
     forText,
-    firstSentence(meaning),
+    when,
   ]);
   return `${notice(source)}
 
@@ -42,7 +42,7 @@ export function alertsPage(groups: readonly RuleGroup[], source: string): string
 What the alerts of Lockstep mean, and what to do. [Monitoring](monitoring-stack.md) says how to install them. \`critical\` wants somebody to look
 now, \`warning\` today.
 
-${table(["Alert", "Severity", "After", "Meaning"], rows)}
+${table(["Alert", "Severity", "After", "When"], rows)}
 
 ${alerts.map(section).join("\n")}
 ## Recorded series
@@ -69,8 +69,4 @@ ${steps.map((step, index) => `${index + 1}. ${step}`).join("\n")}
 ${expr}
 \`\`\`
 `;
-}
-
-function firstSentence(text: string): string {
-  return /^.*?[.](?=\s|$)/.exec(text)?.[0] ?? text;
 }

@@ -15,6 +15,7 @@ export const LATER = {
 export const LATER_ALERTS: readonly Alert[] = [
   {
     name: "LockstepDataDrifts",
+    when: "a version's inputs or outputs are no longer like its reference",
     expr: `max by (inference_service_namespace, inference_service, version) (${LATER.operatorDriftState}{state="Drifting"}) == 1`,
     for: "15m",
     severity: "warning",
@@ -30,6 +31,7 @@ export const LATER_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepPayloadsDropped",
+    when: "payloads that should be logged are not",
     expr: `sum by (namespace, inferenceservice, sink, reason) (increase(${LATER.payloadsDropped}[15m])) > 0`,
     for: "15m",
     severity: "warning",

@@ -2,6 +2,8 @@
 export interface Alert {
   /** Begins with Lockstep. */
   readonly name: string;
+  /** In a few words, for a table. */
+  readonly when: string;
   readonly expr: string;
   /** How long it must hold before anybody is told, as Prometheus writes durations. */
   readonly for: string;

@@ -61,6 +61,7 @@ const BURN_STEPS = [
 const REPLICA_ALERTS: readonly Alert[] = [
   {
     name: "LockstepReplicaNotReady",
+    when: "a replica has not been ready for ten minutes",
     expr: `min by (${POD}) (${REPLICA.ready}) == 0`,
     for: "10m",
     severity: "warning",
@@ -74,6 +75,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepErrorBudgetBurnsFast",
+    when: "more than 1.44 % of a model's requests fail, over an hour and over five minutes",
     expr: burn("1h", "5m", 14.4),
     for: "2m",
     severity: "critical",
@@ -84,6 +86,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepErrorBudgetBurnsSlowly",
+    when: "more than 0.6 % of a model's requests fail, over six hours and over half an hour",
     expr: burn("6h", "30m", 6),
     for: "15m",
     severity: "warning",
@@ -94,6 +97,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepLatencyHigh",
+    when: "one request in a hundred takes longer than a second",
     expr: `${LATENCY_P99} > 1 and ${REQUEST_RATE} > 0.1`,
     for: "10m",
     severity: "warning",
@@ -107,6 +111,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepRequestsRefused",
+    when: "more than one request in a hundred is refused for want of room",
     expr: `${REFUSAL_RATIO} > 0.01`,
     for: "10m",
     severity: "warning",
@@ -120,6 +125,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepModelFails",
+    when: "a version goes on failing to be fetched, loaded or warmed up",
     expr: `sum by (${MODEL}, reason) (increase(${REPLICA.modelFailures}[15m])) > 0`,
     for: "15m",
     severity: "warning",
@@ -133,6 +139,7 @@ const REPLICA_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepVersionsDiffer",
+    when: "a version, or its very files, is not in all replicas of a model",
     expr: `count by (${MODEL}, version, digest) (${REPLICA.modelInfo})
   != on (${MODEL}) group_left ()
 count by (${MODEL}) (count by (${MODEL}, pod) (${REPLICA.modelInfo}))`,
@@ -149,6 +156,7 @@ count by (${MODEL}) (count by (${MODEL}, pod) (${REPLICA.modelInfo}))`,
   },
   {
     name: "LockstepSwitchHeldLong",
+    when: "a change of versions let requests wait for more than a second",
     expr: `histogram_quantile(0.99, sum by (${MODEL}, le) (increase(${REPLICA.switchHeld}_bucket[15m]))) > 1`,
     for: "0m",
     severity: "warning",
@@ -165,6 +173,7 @@ count by (${MODEL}) (count by (${MODEL}, pod) (${REPLICA.modelInfo}))`,
 const OPERATOR_ALERTS: readonly Alert[] = [
   {
     name: "LockstepOperatorAbsent",
+    when: "no operator tells its metrics",
     expr: `absent(${OPERATOR.leader})`,
     for: "10m",
     severity: "critical",
@@ -179,6 +188,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepOperatorWithoutLeader",
+    when: "operators run, and none leads",
     expr: `sum by (namespace) (${OPERATOR.leader}) < 1`,
     for: "2m",
     severity: "critical",
@@ -192,6 +202,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepReconcilesFail",
+    when: "InferenceServices cannot be reconciled",
     expr: `max by (namespace) (${OPERATOR.queueFailing}) > 0`,
     for: "15m",
     severity: "warning",
@@ -205,6 +216,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepWatchStale",
+    when: "the operator has not heard of a kind of objects for two minutes",
     expr: `max by (namespace, pod, kind) (${OPERATOR.watchAge}) > 120`,
     for: "5m",
     severity: "warning",
@@ -217,6 +229,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepInferenceServiceNotReady",
+    when: "InferenceServices have Ready=False",
     expr: `max by (namespace) (${OPERATOR.services}{ready="False"}) > 0`,
     for: "15m",
     severity: "warning",
@@ -227,6 +240,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepCertificateExpires",
+    when: "the certificate of the metrics API ends within two weeks",
     expr: `min by (namespace) (${OPERATOR.metricsApiCertificate}) - time() < 14 * 86400`,
     for: "1h",
     severity: "warning",
@@ -238,6 +252,7 @@ const OPERATOR_ALERTS: readonly Alert[] = [
   },
   {
     name: "LockstepActivatorRefuses",
+    when: "requests that should wake a model are refused",
     expr: `sum by (namespace, reason) (increase(${OPERATOR.refusals}{reason!="stopped"}[10m])) > 0`,
     for: "5m",
     severity: "warning",
