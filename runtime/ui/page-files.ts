@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import type { Logger } from "../../common/logger.ts";
 import { ServingError } from "../errors.ts";
 
@@ -61,5 +62,5 @@ async function readSources(): Promise<ReadonlyMap<string, Uint8Array>> {
   const { buildPage } = (await import(BUILDER.href)) as {
     readonly buildPage: (entry: string) => Promise<{ readonly files: ReadonlyMap<string, Uint8Array> }>;
   };
-  return (await buildPage(PAGE_SOURCE.pathname)).files;
+  return (await buildPage(fileURLToPath(PAGE_SOURCE))).files;
 }

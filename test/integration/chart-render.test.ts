@@ -141,6 +141,7 @@ describe("the operator's environment", () => {
       LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY: "Never",
       LOCKSTEP_RUNTIME_LOG_LEVEL: "debug",
       LOCKSTEP_RUNTIME_DRAIN_DELAY_MS: 20_000,
+      LOCKSTEP_RUNTIME_UI: false,
       LOCKSTEP_ALLOW_HOST_PATH_CACHE: true,
       LOCKSTEP_HOST_PATH_CACHE_PREFIXES: ["/var/cache/lockstep", "/mnt/models"],
       LOCKSTEP_CLUSTER_DOMAIN: "k8s.example.com",

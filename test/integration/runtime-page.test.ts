@@ -123,6 +123,16 @@ describe("the page", () => {
     const label = answerOf(page).getByRole("region", { name: "Output label" });
     expect(await label.getByRole("cell").allTextContents()).toEqual(["cooking"]);
 
+    await page.getByLabel("Whole request").check();
+    const request = page.getByLabel("Request", { exact: true });
+    expect(JSON.parse(await request.inputValue())).toMatchObject({ inputs: [{ name: "text", datatype: "BYTES" }] });
+    const inputs = [{ name: "text", datatype: "BYTES", shape: [2, 1], data: ["it's a goal", "restart the server"] }];
+    await request.fill(JSON.stringify({ inputs, outputs: [{ name: "label" }] }));
+    await page.getByRole("button", { name: "Send" }).click();
+    await label.getByText("computing").waitFor();
+    expect(await label.getByRole("cell").allTextContents()).toEqual(["sport", "computing"]);
+    await page.getByLabel("Inputs").check();
+
     await page.getByText("The same with curl").click();
     const command = (await page.getByLabel("Command").textContent()) ?? "";
     expect(command).toContain(`${url}/v2/models/topic/infer`);
@@ -164,6 +174,15 @@ describe("the page", () => {
     await page.getByRole("button", { name: "Clear" }).click();
     const cleared = JSON.parse(await page.getByLabel("Data of input").inputValue()) as number[];
     expect(cleared.every((value) => value === 0)).toBe(true);
+
+    const file = page.getByLabel("Picture from a file");
+    await file.setInputFiles({ name: "notes.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+    await page.getByRole("alert").getByText("notes.png is not a picture").waitFor();
+    await file.setInputFiles(path.join(EXAMPLES, "../docs/images/runtime-page-light.png"));
+    await page.getByRole("alert").waitFor({ state: "detached" });
+    // Mostly light: 16 is white.
+    const taken = JSON.parse(await page.getByLabel("Data of input").inputValue()) as number[];
+    expect(taken.filter((value) => value > 8 && value <= 16).length).toBeGreaterThan(32);
     expect(complaints).toEqual([]);
   });
 
