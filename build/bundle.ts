@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
+import { bundlePage } from "./bundle-page.ts";
 import { buildConsolePage } from "./console-page.ts";
 import { nativePackages, withLibraryBeside, type NativePackage } from "./native-packages.ts";
 import { thirdPartyNotices } from "./third-party-notices.ts";
@@ -13,9 +14,9 @@ import { thirdPartyNotices } from "./third-party-notices.ts";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const DIST = path.join(ROOT, "dist");
 
-/** What the images run: their entries, and the packages with native libraries. */
+/** What the images run: their entries, the packages with native libraries, and pages for browsers by their folders. */
 const TARGETS = {
-  operator: { entries: { operator: "operator/main.ts" }, native: [] },
+  operator: { entries: { operator: "operator/main.ts" }, native: [], pages: {} },
   runtime: {
     entries: {
       runtime: "runtime/main.ts",
@@ -23,6 +24,7 @@ const TARGETS = {
       "parquet-worker": "runtime/monitoring/payload/parquet-worker.ts",
     },
     native: nativePackages,
+    pages: { ui: "runtime/ui/page/page.ts" },
   },
 } as const;
 
@@ -89,13 +91,15 @@ for (const [name, target] of Object.entries(TARGETS)) {
   const { metafile } = await build(options(target.entries, output, target.native));
   expectNames(metafile);
   for (const item of target.native) await item.copy(ROOT, output, architecture);
+  const inputs = { ...metafile.inputs };
+  for (const [folder, entry] of Object.entries(target.pages))
+    Object.assign(inputs, (await bundlePage({ entry, outdir: path.join(output, folder) })).inputs);
   if (name === "operator") {
     const page = await buildConsolePage();
     for (const [file, content] of Object.entries(page.files)) await writeFile(path.join(output, file), content);
-    // Only what the page is made of: its licences are kept, too.
-    Object.assign(metafile.inputs, page.metafile.inputs);
+    Object.assign(inputs, page.metafile.inputs);
   }
-  await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, metafile));
+  await writeFile(path.join(output, "THIRD-PARTY-NOTICES.txt"), thirdPartyNotices(ROOT, { ...metafile, inputs }));
   await keepToAscii(output);
   await moveSourceMaps(output, path.join(DIST, "source-maps", name));
   console.log(

@@ -26,6 +26,7 @@ const PRETTIER_CACHE = [
 const CHECKS: readonly (readonly [what: string, program: string, ...args: string[]])[] = [
   ["types", path.join(BIN, "tsc"), "-p", "."],
   ["types of the console's page", path.join(BIN, "tsc"), "-p", "operator/console/page"],
+  ["types of the runtime's page", path.join(BIN, "tsc"), "-p", "runtime/ui/page"],
   ["lint", path.join(BIN, "oxlint")],
   // What was found well formatted is not read again: prettier is the slowest of those that look at every file.
   ["format", path.join(BIN, "prettier"), "--check", "--log-level", "warn", ...PRETTIER_CACHE, "."],

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { build, type Metafile } from "esbuild";
+import { FOR_BROWSERS } from "./bundle-page.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "..");
 const PAGE = path.join(ROOT, "operator/console/page");
@@ -11,18 +12,9 @@ export async function buildConsolePage(): Promise<{
   readonly metafile: Metafile;
 }> {
   const { outputFiles, metafile } = await build({
-    absWorkingDir: ROOT,
+    ...FOR_BROWSERS,
     entryPoints: [path.join(PAGE, "main.ts")],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    minify: true,
     charset: "ascii",
-    legalComments: "none",
-    metafile: true,
-    logLevel: "warning",
   });
   const files: Record<string, string | Uint8Array> = { "console.js": outputFiles[0]?.text ?? "" };
   for (const name of ["console.html", "console.css", "console.svg"])

@@ -11,7 +11,9 @@ import { RUNTIME_METRICS } from "../runtime/monitoring/metric-table.ts";
 import { apiReference } from "./generate/api-reference.ts";
 import { valuesTable, valuesYaml, type ValuesSchema } from "./generate/chart-values.ts";
 import { parseCustomResourceDefinition } from "./generate/crd.ts";
+import { grafanaDashboard } from "./generate/grafana-dashboard.ts";
 import { replaceSection } from "./generate/markdown.ts";
+import { alertsPage, prometheusRules } from "./generate/prometheus-rules.ts";
 import { protobufFiles } from "./generate/protobuf.ts";
 import { recipePage } from "./generate/recipe-page.ts";
 import {
@@ -21,6 +23,8 @@ import {
   reasonsReference,
 } from "./generate/table-references.ts";
 import { typeDeclarations } from "./generate/types.ts";
+import { PANELS } from "./monitoring/panels.ts";
+import { RULE_GROUPS } from "./monitoring/rules.ts";
 
 /**
  * Writes every file that is made from another one: `npm run generate`. With `--check` it writes nothing and ends with
@@ -29,6 +33,7 @@ import { typeDeclarations } from "./generate/types.ts";
 const ROOT = join(import.meta.dirname, "..");
 const CRD = "crds/inferenceservices.yaml";
 const CHART = "charts/lockstep";
+const RULES = "build/monitoring/rules.ts";
 const RECIPES = "docs/guides/bring-your-model.md";
 
 function read(path: string): string {
@@ -47,6 +52,9 @@ function generatedFiles(): Map<string, string> {
     ],
     ["docs/reference/errors.md", errorsReference(ERROR_CODES)],
     ["docs/reference/metrics.md", metricsReference(Object.values(OPERATOR_METRICS), Object.values(RUNTIME_METRICS))],
+    ["docs/alerts.md", alertsPage(RULE_GROUPS, RULES)],
+    ["examples/monitoring/rules.yaml", prometheusRules(RULE_GROUPS, [RULES])],
+    ["examples/monitoring/dashboard.json", grafanaDashboard(PANELS, RUNTIME_METRICS.modelInfo.name)],
     ["common/inferenceservice.gen.ts", typeDeclarations(crd)],
     ...protobufFiles(ROOT),
     [RECIPES, recipePage(read(RECIPES), read)],

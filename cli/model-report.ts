@@ -4,8 +4,9 @@ import { fileURLToPath } from "node:url";
 import { styleText } from "node:util";
 import { z } from "zod";
 import type { ModelConfig } from "../common/runtime-config.ts";
+import { syntheticJsonInputs, type JsonTensor, type JsonTensorSpec } from "../common/sample-tensors.ts";
 import { drawImage } from "./drawing.ts";
-import { sampleInputs, syntheticJsonInputs, type JsonTensor, type JsonTensorSpec } from "./sample-request.ts";
+import { sampleInputs } from "./sample-request.ts";
 import { shapeText, table } from "./table.ts";
 
 /** Longer requests go into a file, for the sake of the line to copy. */

@@ -1,19 +1,5 @@
 import { z } from "zod";
-
-/** A tensor as the Open Inference Protocol writes it in JSON. */
-export interface JsonTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly datatype: string;
-  readonly data: readonly unknown[];
-}
-
-/** What a model says of an input or output. */
-export interface JsonTensorSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly datatype: string;
-}
+import type { JsonTensor, JsonTensorSpec } from "../common/sample-tensors.ts";
 
 const tensor = z.object({
   name: z.string(),
@@ -41,16 +27,6 @@ export function sampleInputs(
   );
   if (sample === undefined || !fits || sample.length !== inputs.length) return undefined;
   return firstRow(sample).map((own) => (own.datatype === "FP32" ? { ...own, data: own.data.map(shortest) } : own));
-}
-
-/** A request that any model with these inputs should be able to answer: zeros, and 1 for each dimension that is free. */
-export function syntheticJsonInputs(inputs: readonly JsonTensorSpec[]): readonly JsonTensor[] {
-  return inputs.map(({ name, shape: spec, datatype }) => {
-    const shape = spec.map((dim) => (dim < 0 ? 1 : dim));
-    const element = datatype === "BYTES" ? "some text" : datatype === "BOOL" ? false : 0;
-    const length = shape.reduce((product, dim) => product * dim, 1);
-    return { name, shape, datatype, data: Array.from({ length }, () => element) };
-  });
 }
 
 /** The shortest decimal number that is the same FP32: 5.1, not 5.099999904632568. */

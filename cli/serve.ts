@@ -64,7 +64,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     say(`\n${await reportModel({ baseUrl, model, version: activeVersion, pvcRoot, requestDir })}`);
   }
   const grpc = replica.grpcPort === undefined ? "" : `gRPC: ${reachable}:${replica.grpcPort}, `;
-  say(`\n${styleText("green", "Ready")} on ${baseUrl} (${grpc}metrics: ${baseUrl}/metrics). Ctrl-C stops it.`);
+  say(
+    `\n${styleText("green", "Ready")} on ${baseUrl} (a page in browsers; ${grpc}metrics: ${baseUrl}/metrics). Ctrl-C stops it.`,
+  );
 }
 
 async function planOf(options: ServeOptions): Promise<ServePlan> {

@@ -25,6 +25,7 @@ export const OPERATOR_VARIABLES = {
     "How long, in ms, a replica that is told to stop keeps accepting requests, so that load balancers can take it out.",
     { min: 0, max: 300_000 },
   ),
+  LOCKSTEP_RUNTIME_UI: flag(true, "Whether replicas have a page for browsers, on which models can be tried."),
   LOCKSTEP_ALLOW_HOST_PATH_CACHE: flag(
     false,
     "Whether InferenceServices may have a folder of the node as predictor.modelCache.hostPath.",

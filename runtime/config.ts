@@ -136,6 +136,11 @@ export const RUNTIME_VARIABLES = {
     ["on", "off"],
     "Whether requests of the plainest form are read without node's HTTP parser; off leaves all of them to it.",
   ),
+  LOCKSTEP_UI: choice(
+    "on",
+    ["on", "off"],
+    "Whether browsers that ask for / get the page on which models can be tried; other clients never do.",
+  ),
   LOCKSTEP_MAX_MODEL_BYTES: integer(64 * 1024 ** 3, "The largest version, all its files together, in bytes.", {
     min: 1,
     max: Number.MAX_SAFE_INTEGER,

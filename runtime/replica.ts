@@ -35,6 +35,7 @@ import { readMemoryState } from "./memory-state.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
 import { systemClock } from "./system-clock.ts";
+import { createPageFiles } from "./ui/page-files.ts";
 import { readWarmUpRequests } from "./warm-up-requests.ts";
 
 /** A first request to a large model may take long, even where later ones must not. */
@@ -269,6 +270,7 @@ function assemble(options: ReplicaOptions): Parts {
   const http = createHttpServer({
     ...handlers,
     metricsPages: metrics,
+    page: options.process.LOCKSTEP_UI === "on" ? createPageFiles(logger) : undefined,
     limits,
     budget,
     unsent,

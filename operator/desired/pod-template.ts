@@ -25,6 +25,7 @@ export type PodSettings = Pick<
   | "LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY"
   | "LOCKSTEP_RUNTIME_LOG_LEVEL"
   | "LOCKSTEP_RUNTIME_DRAIN_DELAY_MS"
+  | "LOCKSTEP_RUNTIME_UI"
 >;
 
 /** The container's name in every replica. */
@@ -159,6 +160,8 @@ function environment(predictor: Predictor, model: Model, settings: PodSettings, 
     { name: "LOCKSTEP_PVC_ROOT", value: PVC_ROOT },
     { name: "LOCKSTEP_LOG_LEVEL", value: settings.LOCKSTEP_RUNTIME_LOG_LEVEL },
     { name: "LOCKSTEP_DRAIN_DELAY_MS", value: String(settings.LOCKSTEP_RUNTIME_DRAIN_DELAY_MS) },
+    // Only then: pods that are as they were stay.
+    ...(settings.LOCKSTEP_RUNTIME_UI ? [] : [{ name: "LOCKSTEP_UI", value: "off" }]),
     {
       // Rounded up to whole threads by the kubelet. Without a limit a replica keeps to its share of the node.
       name: "LOCKSTEP_INTRA_OP_THREADS",

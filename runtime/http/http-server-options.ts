@@ -9,6 +9,7 @@ import type { UnsentAnswers } from "../serving/unsent-answers.ts";
 import type { BodyBudget } from "../serving/body-budget.ts";
 import type { InferPath } from "../serving/infer-path.ts";
 import type { MetricsPages, RequestMetrics } from "../monitoring/request-metrics.ts";
+import type { PageFiles } from "../ui/page-files.ts";
 
 /** What a server of the inference port needs of the rest of the replica. */
 export interface HttpServerOptions {
@@ -21,6 +22,8 @@ export interface HttpServerOptions {
   readonly protocols: ReadonlySet<Protocol>;
   readonly metrics: RequestMetrics;
   readonly metricsPages: MetricsPages;
+  /** What browsers get for `GET /`. Default: what all clients get. */
+  readonly page?: PageFiles | undefined;
   readonly logger: Logger;
   /** Release of this program, for `GET /v2`. */
   readonly version: string;

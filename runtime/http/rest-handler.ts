@@ -5,6 +5,7 @@ import type { RestContext } from "../protocol/rest-route.ts";
 import { contentCodingOf, decompress } from "./content-encoding.ts";
 import { checkHeaders } from "./header-text.ts";
 import type { HttpLimits, HttpServerOptions } from "./http-server-options.ts";
+import { noSuchPath, pageRoutes } from "./page-routes.ts";
 import { PROTOCOL_PATHS } from "./protocols.ts";
 import { BodyAllowance } from "./request-body.ts";
 import { checkLength } from "./request-head.ts";
@@ -37,10 +38,10 @@ export class RestHandler {
     const isReady = (): boolean => !isDraining() && servables.isReady();
     this.#context = { servables, statistics, isReady, isDraining, release: version, protocols, feedback };
     const ofProtocols = PROTOCOL_PATHS.flatMap(({ restRoutes }) => restRoutes);
-    this.#router = new RestRouter([
-      ...ofProtocols.filter(({ protocol, path }) => protocols.has(protocol) || PROBES.has(path)),
-      this.#metricsRoute(),
-    ]);
+    const routes = ofProtocols.filter(({ protocol, path }) => protocols.has(protocol) || PROBES.has(path));
+    // The page asks as clients of v2 do.
+    const page = protocols.has("v2") && options.page !== undefined ? pageRoutes(options.page, routes) : [];
+    this.#router = new RestRouter([...page, ...routes, this.#metricsRoute()]);
   }
 
   /** `path` is without the query. */
@@ -60,7 +61,8 @@ export class RestHandler {
       if (match.kind === "unknown") throw noSuchPath();
       if (match.kind === "method-not-allowed") throw methodNotAllowed(match.allowed);
       const body = match.route.method === "POST" ? await this.#receive(call) : EMPTY;
-      const given = match.route.answer({ params: match.params, body }, this.#context);
+      const accept = call.transport.header("accept");
+      const given = match.route.answer({ params: match.params, body, accept }, this.#context);
       const answer = given instanceof Promise ? await given : given;
       checkHeaders(answer);
       call.send(answer);
@@ -117,10 +119,6 @@ class RestCall implements TransportListener {
   end(): void {
     this.allowance.end();
   }
-}
-
-function noSuchPath(): ServingError {
-  return new ServingError("NotFound", "path: expected one such as /v2/models/MODEL/infer or /predict, got another");
 }
 
 function methodNotAllowed(allowed: readonly string[]): ServingError {

@@ -27,6 +27,8 @@ export interface RestRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Decompressed; empty where there is none. */
   readonly body: Uint8Array;
+  /** What the client would like to get. */
+  readonly accept?: string | undefined;
 }
 
 /** An answer to a call that is not inference. */

@@ -8,7 +8,7 @@ import { accessOf, apply, createNamespace, send, type Answer } from "./cluster-a
 const access = accessOf(inject("kubeconfig"));
 const NAMESPACE = "lockstep-system";
 /** Kinds of objects in other people's CustomResourceDefinitions, which the API server of the tests does not have. */
-const FOREIGN = new Set(["ServiceMonitor", "PodMonitor"]);
+const FOREIGN = new Set(["ServiceMonitor", "PodMonitor", "PrometheusRule"]);
 
 interface ApiResource {
   readonly name: string;

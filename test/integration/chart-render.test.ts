@@ -142,6 +142,7 @@ describe("the operator's environment", () => {
       LOCKSTEP_RUNTIME_IMAGE_PULL_POLICY: "Never",
       LOCKSTEP_RUNTIME_LOG_LEVEL: "debug",
       LOCKSTEP_RUNTIME_DRAIN_DELAY_MS: 20_000,
+      LOCKSTEP_RUNTIME_UI: false,
       LOCKSTEP_ALLOW_HOST_PATH_CACHE: true,
       LOCKSTEP_HOST_PATH_CACHE_PREFIXES: ["/var/cache/lockstep", "/mnt/models"],
       LOCKSTEP_CLUSTER_DOMAIN: "k8s.example.com",
@@ -224,6 +225,81 @@ describe("the console", () => {
     const set = { "console.enabled": "false", "networkPolicy.enabled": "true" };
     expect(await renderText({ set, skipTests: true })).not.toMatch(/-console|port: console|name: console/);
     expect(readOperatorConfig(environmentOf(await render({ set })))).toMatchObject({ LOCKSTEP_CONSOLE_PORT: -1 });
+  });
+});
+
+describe("what watches Lockstep", () => {
+  interface Rule {
+    readonly alert?: string;
+    readonly record?: string;
+    readonly expr: string;
+    readonly for?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  }
+  interface Groups {
+    readonly groups: readonly { readonly name: string; readonly rules: readonly Rule[] }[];
+  }
+  const plain = load(readFileSync(path.join(ROOT, "examples/monitoring/rules.yaml"), "utf8")) as Groups;
+  const specOf = (manifests: readonly Manifest[]) =>
+    (only(manifests, "PrometheusRule") as Manifest & { readonly spec: Groups }).spec;
+
+  test("is left out by default, because clusters may not have what it needs", async () => {
+    const text = await renderText();
+    expect(text).not.toMatch(/monitoring\.coreos\.com|grafana/);
+  });
+
+  test("is the same rules as those for Prometheus alone", async () => {
+    const manifests = await render({ set: { "monitoring.prometheusRule.enabled": "true" } });
+    expect(only(manifests, "PrometheusRule").apiVersion).toBe("monitoring.coreos.com/v1");
+    expect(specOf(manifests)).toEqual(plain);
+  });
+
+  test("has labels, links and gaps as the values say", async () => {
+    const manifests = await render({ valuesFiles: [valuesFile("full")] });
+    expect(only(manifests, "PrometheusRule").metadata.labels).toMatchObject({
+      release: "prometheus",
+      team: "platform",
+    });
+    const [before, after] = [plain, specOf(manifests)].map(({ groups }) => groups.flatMap(({ rules }) => rules));
+    const kept = before?.filter(({ alert }) => alert !== "LockstepLatencyHigh");
+    expect(kept?.length).toBe((before?.length ?? 0) - 1);
+    expect(after).toEqual(
+      kept?.map((rule) => {
+        if (rule.alert === undefined) return rule;
+        const { summary, description } = rule.annotations ?? {};
+        const link = `https://docs.example.com/lockstep/alerts#${rule.alert.toLowerCase()}`;
+        return {
+          ...rule,
+          labels: { ...rule.labels, team: "platform" },
+          annotations: { summary, description, runbook_url: link },
+        };
+      }),
+    );
+  });
+
+  test("has a dashboard that Grafana's sidecar finds, as it is", async () => {
+    const manifests = await render({ valuesFiles: [valuesFile("full")] });
+    const dashboard = only(manifests, "ConfigMap", "serving-dashboard") as Manifest & {
+      readonly data: Readonly<Record<string, string>>;
+    };
+    expect(dashboard.metadata.labels).toMatchObject({ grafana_dashboard: "1" });
+    expect(dashboard.metadata.annotations).toEqual({ grafana_folder: "Serving" });
+    expect(JSON.parse(dashboard.data["lockstep.json"] ?? "")).toEqual(
+      JSON.parse(readFileSync(path.join(ROOT, "examples/monitoring/dashboard.json"), "utf8")),
+    );
+  });
+
+  test("has the label of the series by which rules sum up", async () => {
+    const { spec } = only(await render({ valuesFiles: [valuesFile("full")] }), "PodMonitor") as Manifest & {
+      readonly spec: { readonly podMetricsEndpoints: readonly [{ readonly relabelings: readonly object[] }] };
+    };
+    expect(spec.podMetricsEndpoints[0].relabelings).toEqual([
+      {
+        sourceLabels: ["__meta_kubernetes_pod_label_serving_lockstep_dev_inferenceservice"],
+        targetLabel: "inferenceservice",
+      },
+    ]);
   });
 });
 

@@ -30,6 +30,9 @@ describe("lockstep serve", () => {
     // The first line of the digit, a 3: a broad stroke from the third pixel on.
     expect(cli.output).toMatch(/^ {6} {4}\S{8,12}$/m);
 
+    const page = await fetch(await cli.waitFor(/^Ready on (http:\/\/\S+)/m), { headers: { accept: "text/html" } });
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+
     const answer = await askAsPrinted(cli.output);
     expect(answer).toMatchObject({ model_name: "digits", model_version: "2" });
     const { outputs } = answer as { outputs: { name: string; data: number[] }[] };

@@ -75,6 +75,8 @@ const PURE_BUILT_INS: ReadonlySet<string> = new Set(["node:crypto", "node:buffer
 const NARROW: Readonly<Record<string, readonly string[]>> = {
   // Knows no kind of object.
   "operator/controller": ["operator/controller", "common/logger.ts", "common/longest-timer.ts"],
+  // Runs in browsers.
+  "runtime/ui/page": ["runtime/ui/page", "common/sample-tensors.ts"],
 };
 
 /** Rooms that others keep out of. */
@@ -109,7 +111,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "@opentelemetry/sdk-trace-base": ["runtime/monitoring/tracing"],
   hyparquet: ["cli"],
   "hyparquet-writer": ["runtime/monitoring/payload"],
-  preact: ["operator/console/page"],
+  preact: ["operator/console/page", "runtime/ui/page"],
   "prom-client": ["operator/metrics.ts"],
   pino: ["common/logger.ts"],
   zod: ["common", "operator", "runtime", "cli"],

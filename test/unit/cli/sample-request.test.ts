@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { drawImage } from "../../../cli/drawing.ts";
 import { bytesText, progressOf } from "../../../cli/progress.ts";
-import { sampleInputs, syntheticJsonInputs } from "../../../cli/sample-request.ts";
+import { sampleInputs } from "../../../cli/sample-request.ts";
+import { syntheticJsonInputs } from "../../../common/sample-tensors.ts";
 
 const INPUT = { name: "input", datatype: "FP32", shape: [-1, 2] };
 const samples = (inputs: unknown): string => JSON.stringify({ "2": { request: { inputs } } });
