@@ -15,6 +15,7 @@ export interface Panel {
   /** Default: timeseries. */
   readonly kind?: "timeseries" | "heatmap" | "stat";
   /** What must be in use before it shows anything; a replica under traffic alone fills all others. */
-  readonly needs?: "operator" | "drift" | "payload log" | "refusals" | "failures" | "switches" | "activator";
+  readonly needs?:
+    "operator" | "drift" | "feedback" | "payload log" | "refusals" | "failures" | "switches" | "activator";
   readonly targets: readonly Target[];
 }

@@ -1,4 +1,4 @@
-import { LATER_PANELS } from "./later-metrics.ts";
+import { DATA_PANELS } from "./data.ts";
 import { OPERATOR, REPLICA } from "./metric-names.ts";
 import type { Panel, Target } from "./panel-table.ts";
 
@@ -273,4 +273,4 @@ const OPERATOR_PANELS: readonly Panel[] = [
 ];
 
 /** All panels, in the order of the dashboard. */
-export const PANELS: readonly Panel[] = [...TRAFFIC, ...LATENCY, ...VERSIONS, ...LATER_PANELS, ...OPERATOR_PANELS];
+export const PANELS: readonly Panel[] = [...TRAFFIC, ...LATENCY, ...VERSIONS, ...DATA_PANELS, ...OPERATOR_PANELS];

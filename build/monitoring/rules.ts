@@ -1,5 +1,5 @@
 import { ERROR_CODES } from "../../runtime/errors.ts";
-import { LATER_ALERTS } from "./later-metrics.ts";
+import { DATA_ALERTS } from "./data.ts";
 import { OPERATOR, REPLICA } from "./metric-names.ts";
 import type { Alert, RecordingRule, RuleGroup } from "./rule-table.ts";
 
@@ -271,5 +271,5 @@ export const RULE_GROUPS: readonly RuleGroup[] = [
   { name: "lockstep-recordings", recordings: RECORDINGS, alerts: [] },
   { name: "lockstep-replicas", recordings: [], alerts: REPLICA_ALERTS },
   { name: "lockstep-operator", recordings: [], alerts: OPERATOR_ALERTS },
-  { name: "lockstep-data", recordings: [], alerts: LATER_ALERTS },
+  { name: "lockstep-data", recordings: [], alerts: DATA_ALERTS },
 ];

@@ -81,6 +81,8 @@ async function serveOperatorMetrics(): Promise<number> {
     readiness: () => ["True", "False"],
     watches: () => [["Pod", 100]],
     load: () => ({ asked: 2, silent: 0 }),
+    monitoring: () => ({ asked: 2, silent: 0 }),
+    monitoredVersions: () => [],
     metricsApiRegistrations: () => [],
     metricsApiCertificateNotAfter: () => new Date(Date.now() + 86_400_000),
     activator: () => ({ held: 0, open: 0 }),

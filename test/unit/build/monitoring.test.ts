@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { grafanaDashboard, queryOf } from "../../../build/generate/grafana-dashboard.ts";
-import { LATER } from "../../../build/monitoring/later-metrics.ts";
 import { PANELS } from "../../../build/monitoring/panels.ts";
 import { RULE_GROUPS } from "../../../build/monitoring/rules.ts";
 import { OPERATOR_METRICS } from "../../../operator/metrics.ts";
@@ -15,7 +14,6 @@ interface Spec {
   readonly labels: readonly string[];
 }
 const specs: readonly Spec[] = [...Object.values(RUNTIME_METRICS), ...Object.values(OPERATOR_METRICS)];
-const later: ReadonlySet<string> = new Set(Object.values(LATER));
 const records = new Set(RULE_GROUPS.flatMap(({ recordings }) => recordings.map(({ record }) => record)));
 const alerts = RULE_GROUPS.flatMap((group) => group.alerts);
 const expressions = [
@@ -40,7 +38,7 @@ function groupingsOf(expr: string): readonly string[] {
 
 /** What an expression reads and there is not. */
 function problemsOf(expr: string): string[] {
-  const selectors = selectorsOf(expr).filter(({ name }) => !later.has(name));
+  const selectors = selectorsOf(expr);
   const known = selectors.map(({ name, labels }) => ({ name, labels, spec: specOf(name) }));
   const labelsThere = new Set([...OF_TARGET, "le", ...known.flatMap(({ spec }) => spec?.labels ?? [])]);
   const isWhole = selectors.length > 0 && selectors.length === selectorsOf(expr).length;

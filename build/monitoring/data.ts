@@ -1,22 +1,13 @@
+import { OPERATOR, REPLICA } from "./metric-names.ts";
 import type { Panel } from "./panel-table.ts";
 import type { Alert } from "./rule-table.ts";
 
-/** Metrics of drift and of the payload log, by their names. */
-export const LATER = {
-  driftPsi: "lockstep_drift_psi",
-  driftDropped: "lockstep_drift_dropped_rows_total",
-  operatorDriftState: "lockstep_operator_drift_state",
-  payloadsLogged: "lockstep_payloads_logged_total",
-  payloadsDropped: "lockstep_payloads_dropped_total",
-  payloadsHeld: "lockstep_payload_held_bytes",
-} as const;
-
-/** Alerts on them. */
-export const LATER_ALERTS: readonly Alert[] = [
+/** Alerts on drift and the payload log. */
+export const DATA_ALERTS: readonly Alert[] = [
   {
     name: "LockstepDataDrifts",
     when: "a version's inputs or outputs are no longer like its reference",
-    expr: `max by (inference_service_namespace, inference_service, version) (${LATER.operatorDriftState}{state="Drifting"}) == 1`,
+    expr: `max by (inference_service_namespace, inference_service, version) (${OPERATOR.driftState}{state="Drifting"}) == 1`,
     for: "15m",
     severity: "warning",
     summary: "The data of {{ $labels.inference_service_namespace }}/{{ $labels.inference_service }} drifts",
@@ -26,13 +17,13 @@ export const LATER_ALERTS: readonly Alert[] = [
     steps: [
       "Condition `Drifting` and `status.drift` of the InferenceService name the features, and how far each has moved.",
       "Dashboard, row *Drift*: since when? A step is a client or a pipeline that changed; a slope is the world.",
-      "If the new data is right, train on it, or let a new reference be learned.",
+      "If the new data is right, train on it and publish the version with its profile, or publish the old one under a new number: it learns a new reference.",
     ],
   },
   {
     name: "LockstepPayloadsDropped",
     when: "payloads that should be logged are not",
-    expr: `sum by (namespace, inferenceservice, sink, reason) (increase(${LATER.payloadsDropped}[15m])) > 0`,
+    expr: `sum by (namespace, inferenceservice, sink, reason) (increase(${REPLICA.payloadsDropped}[15m])) > 0`,
     for: "15m",
     severity: "warning",
     summary: "Payloads of {{ $labels.namespace }}/{{ $labels.inferenceservice }} are not logged",
@@ -46,8 +37,8 @@ export const LATER_ALERTS: readonly Alert[] = [
   },
 ];
 
-/** Panels of them. */
-export const LATER_PANELS: readonly Panel[] = [
+/** Panels of drift, of outcomes and of the payload log. */
+export const DATA_PANELS: readonly Panel[] = [
   {
     row: "Drift",
     title: "Population stability index, by feature",
@@ -56,7 +47,7 @@ export const LATER_PANELS: readonly Panel[] = [
     needs: "drift",
     targets: [
       {
-        expr: `max by (model, version, side, feature) (${LATER.driftPsi}{$VERSION})`,
+        expr: `max by (model, version, side, feature) (${REPLICA.driftPsi}{$VERSION})`,
         legend: "{{model}} {{version}} {{side}} {{feature}}",
       },
     ],
@@ -66,7 +57,22 @@ export const LATER_PANELS: readonly Panel[] = [
     title: "Rows that were not looked at",
     unit: "rowsps",
     needs: "drift",
-    targets: [{ expr: `sum by (model) (rate(${LATER.driftDropped}{$MODEL}[$__rate_interval]))`, legend: "{{model}}" }],
+    targets: [
+      { expr: `sum by (model) (rate(${REPLICA.driftDropped}{$MODEL}[$__rate_interval]))`, legend: "{{model}}" },
+    ],
+  },
+  {
+    row: "Drift",
+    title: "Share of predictions that were right",
+    description: "Of those whose true outcome a client has told.",
+    unit: "percentunit",
+    needs: "feedback",
+    targets: [
+      {
+        expr: `sum by (model, version) (rate(${REPLICA.outcomeCorrect}{$VERSION}[$__rate_interval])) / sum by (model, version) (rate(${REPLICA.outcomeRows}{$VERSION, kind="label"}[$__rate_interval]))`,
+        legend: "{{model}} {{version}}",
+      },
+    ],
   },
   {
     row: "Payload log",
@@ -75,11 +81,11 @@ export const LATER_PANELS: readonly Panel[] = [
     needs: "payload log",
     targets: [
       {
-        expr: `sum by (sink) (rate(${LATER.payloadsLogged}{$REPLICA}[$__rate_interval]))`,
+        expr: `sum by (sink) (rate(${REPLICA.payloadsLogged}{$REPLICA}[$__rate_interval]))`,
         legend: "logged to {{sink}}",
       },
       {
-        expr: `sum by (sink, reason) (rate(${LATER.payloadsDropped}{$REPLICA}[$__rate_interval]))`,
+        expr: `sum by (sink, reason) (rate(${REPLICA.payloadsDropped}{$REPLICA}[$__rate_interval]))`,
         legend: "dropped for {{sink}}: {{reason}}",
       },
     ],
@@ -89,6 +95,6 @@ export const LATER_PANELS: readonly Panel[] = [
     title: "Memory of payloads that wait",
     unit: "bytes",
     needs: "payload log",
-    targets: [{ expr: `max by (pod) (${LATER.payloadsHeld}{$REPLICA})`, legend: "{{pod}}" }],
+    targets: [{ expr: `max by (pod) (${REPLICA.payloadsHeld}{$REPLICA})`, legend: "{{pod}}" }],
   },
 ];
