@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
+import type { ReplicaMonitoring } from "../common/monitoring-api.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
 import { replicaLoadOf } from "./admin/replica-load.ts";
+import { replicaMonitoringOf } from "./admin/replica-monitoring.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
 import { SwitchedModels } from "./admin/switched-models.ts";
@@ -101,6 +103,7 @@ interface Parts {
   readonly state: () => ReplicaState;
   readonly revision: Revision;
   readonly load: () => ReplicaLoad;
+  readonly monitoring: () => ReplicaMonitoring;
   /** Drawn by this process. */
   readonly instance: string;
   /** Does what the operator says; returns why not, or undefined. */
@@ -202,7 +205,7 @@ function assemble(options: ReplicaOptions): Parts {
       },
     }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, inFlight: metrics });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
@@ -247,6 +250,11 @@ function assemble(options: ReplicaOptions): Parts {
     state: () => replicaStateOf(manager.describe(), draining, (name) => switched.describe(name)),
     revision,
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
+    monitoring: () =>
+      replicaMonitoringOf(
+        { instance, models: metrics.modelSums(), descriptions: manager.describe() },
+        performance.now(),
+      ),
     instance,
     carryOut: (command) => switched.carryOut(command),
     rebalance: (withinMs) => {
@@ -311,6 +319,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         revision,
         report: () => ({ instance, revision: revision.count, state: state() }),
         load: parts.load,
+        monitoring: parts.monitoring,
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),

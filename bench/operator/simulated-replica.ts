@@ -40,6 +40,7 @@ export class SimulatedReplica {
       revision: this.#revision,
       report: () => ({ instance: this.#instance, revision: this.#revision.count, state: this.#state() }),
       rebalance: () => {},
+      monitoring: () => ({ instance: this.#instance, takenAtMs: performance.now(), models: [] }),
       load: () => ({ ...IDLE, instance: this.#instance, takenAtMs: performance.now() }),
       carryOut: (command) =>
         carryOut(command, {

@@ -12,6 +12,7 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../common/admin-api.ts";
+import { MONITORING_PATH, type ReplicaMonitoring } from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
 
@@ -19,6 +20,7 @@ import type { Revision } from "./revision.ts";
 export interface AdminAppOptions {
   readonly report: () => ReplicaReport;
   readonly load: () => ReplicaLoad;
+  readonly monitoring: () => ReplicaMonitoring;
   /** Raised with each change of the report. */
   readonly revision: Revision;
   /** Does what the operator says; returns why not, or undefined. */
@@ -35,8 +37,8 @@ const MAX_COMMAND_BYTES = 64 * 1024;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
+ * What the admin port answers: the report at {@link STATE_PATH}, the load at {@link LOAD_PATH} and what it did at
+ * {@link MONITORING_PATH}, to GET; commands at {@link COMMAND_PATH}, and what is asked of connections at {@link REBALANCE_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -59,6 +61,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(LOAD_PATH)
     .get((_request, response) => void response.json(options.load()))
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
+  app
+    .route(MONITORING_PATH)
+    .get((_request, response) => void response.json(options.monitoring()))
     .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app
     .route(COMMAND_PATH)

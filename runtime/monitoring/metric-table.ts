@@ -32,6 +32,12 @@ export const RUNTIME_METRICS = {
     help: "Requests for inference that are being worked on.",
     labels: [],
   },
+  modelInFlight: {
+    name: "lockstep_model_requests_in_flight",
+    type: "gauge",
+    help: "Requests for inference that wait for a model or are being answered by it, without the time in which they arrive and their answers are sent.",
+    labels: ["model"],
+  },
   refusals: {
     name: "lockstep_requests_refused_total",
     type: "counter",

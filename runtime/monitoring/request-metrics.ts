@@ -34,6 +34,12 @@ export interface InferenceMetrics {
   observeInference(id: ServableId, observation: InferenceObservation): void;
 }
 
+/** Who is told how many requests are at each model: `end` exactly once for each `begin`. Calls are cheap and never throw. */
+export interface ModelInFlight {
+  begin(model: string): void;
+  end(model: string): void;
+}
+
 /** What `/metrics` answers. */
 export interface MetricsPage {
   readonly contentType: string;

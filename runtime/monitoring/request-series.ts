@@ -1,5 +1,6 @@
 import type { Histogram, HistogramFamily, Value, ValueFamily } from "./metric-families.ts";
 import type { RequestCode } from "./request-metrics.ts";
+import { DurationBins, type RequestSums } from "./request-sums.ts";
 
 /** The series of requests to one version by one protocol. */
 interface ProtocolSeries {
@@ -7,11 +8,18 @@ interface ProtocolSeries {
   readonly counts: Map<RequestCode, Value>;
 }
 
+/** The series of requests to one version. */
+interface VersionSeries {
+  /** Of all protocols together. */
+  readonly durations: DurationBins;
+  readonly protocols: Map<string, ProtocolSeries>;
+}
+
 /** Counts requests by model, version, protocol and outcome, and their time. Looks labels up one by one, without making a text of them. */
 export class RequestSeries {
   readonly #requests: ValueFamily;
   readonly #duration: HistogramFamily;
-  readonly #models = new Map<string, Map<string, Map<string, ProtocolSeries>>>();
+  readonly #models = new Map<string, Map<string, VersionSeries>>();
 
   constructor(requests: ValueFamily, duration: HistogramFamily) {
     this.#requests = requests;
@@ -20,7 +28,9 @@ export class RequestSeries {
 
   /** The number of values that the labels can have must be bounded by the caller. */
   observe(labels: SeriesLabels, code: RequestCode, durationSeconds: number): void {
-    const series = this.#seriesOf(labels);
+    const version = this.#versionOf(labels);
+    version.durations.add(durationSeconds);
+    const series = getOrMake(version.protocols, labels.protocol, () => this.#protocolOf(labels));
     series.duration.observe(durationSeconds);
     this.#countOf(series, labels, code).value++;
   }
@@ -30,13 +40,23 @@ export class RequestSeries {
     this.#requests.series({ ...labels, code: "OK" });
   }
 
-  #seriesOf(labels: SeriesLabels): ProtocolSeries {
-    const versions = getOrMake(this.#models, labels.model, () => new Map<string, Map<string, ProtocolSeries>>());
-    const protocols = getOrMake(versions, labels.version, () => new Map<string, ProtocolSeries>());
-    return getOrMake(protocols, labels.protocol, () => ({
-      duration: this.#duration.series({ ...labels }),
-      counts: new Map<RequestCode, Value>(),
-    }));
+  /** What was counted of a model, by version. */
+  sumsOf(model: string): RequestSums[] {
+    return [...(this.#models.get(model) ?? [])].map(([version, { durations, protocols }]) => {
+      const requests: Record<string, number> = {};
+      for (const { counts } of protocols.values())
+        for (const [code, { value }] of counts) requests[code] = (requests[code] ?? 0) + value;
+      return { version: version === "" ? undefined : Number(version), requests, duration: durations.sums() };
+    });
+  }
+
+  #versionOf({ model, version }: SeriesLabels): VersionSeries {
+    const versions = getOrMake(this.#models, model, () => new Map<string, VersionSeries>());
+    return getOrMake(versions, version, () => ({ durations: new DurationBins(), protocols: new Map() }));
+  }
+
+  #protocolOf(labels: SeriesLabels): ProtocolSeries {
+    return { duration: this.#duration.series({ ...labels }), counts: new Map() };
   }
 
   #countOf({ counts }: ProtocolSeries, labels: SeriesLabels, code: RequestCode): Value {

@@ -2,7 +2,7 @@ import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-t
 import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
-import { HistogramFamily, ValueFamily, type Histogram } from "./metric-families.ts";
+import { HistogramFamily, ValueFamily, type Histogram, type Value } from "./metric-families.ts";
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
 import { metricsPageOf } from "./metrics-page.ts";
 import type { InferenceObservation } from "./model-statistics.ts";
@@ -15,6 +15,7 @@ import type {
   RequestObservation,
 } from "./request-metrics.ts";
 import { RequestSeries } from "./request-series.ts";
+import type { ModelSums } from "./request-sums.ts";
 
 /** The model of requests for models that the replica does not serve: clients must not be able to make series. */
 const UNKNOWN_MODEL = "_unknown";
@@ -40,6 +41,14 @@ interface VersionSeries {
   readonly batchSize: Histogram;
   readonly decode: Histogram;
   readonly encode: Histogram;
+  readonly sums: { rows: number; queueSeconds: number; computeSeconds: number };
+}
+
+/** The series of one model. */
+interface ModelSeries {
+  readonly inFlight: Value;
+  /** Those of its versions that were available. */
+  readonly versions: Map<number, VersionSeries>;
 }
 
 /** The metrics of a replica. Dispose of it to stop measuring the event loop. */
@@ -51,15 +60,18 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   readonly #values: Record<KeysOf<"counter" | "gauge">, ValueFamily>;
   readonly #histograms: Record<KeysOf<"histogram">, HistogramFamily>;
   readonly #requests: RequestSeries;
-  /** For each model that the replica was told to serve, those of its versions that were available. */
-  readonly #models: ReadonlyMap<string, Map<number, VersionSeries>>;
+  /** Of the models that the replica was told to serve. */
+  readonly #models: ReadonlyMap<string, ModelSeries>;
   readonly #ended = { requests: 0, refused: 0 };
 
   constructor(options: RuntimeMetricsOptions) {
     this.#values = makeValues();
     this.#histograms = makeHistograms();
     this.#requests = new RequestSeries(this.#values.requests, this.#histograms.requestDuration);
-    this.#models = new Map(options.models.map((name) => [name, new Map<number, VersionSeries>()]));
+    const { modelInFlight } = this.#values;
+    this.#models = new Map(
+      options.models.map((model) => [model, { inFlight: modelInFlight.series({ model }), versions: new Map() }]),
+    );
     const inFlight = this.#values.requestsInFlight.series({});
     this.inFlight = { inc: () => void inFlight.value++, dec: () => void inFlight.value-- };
     this.#values.buildInfo.series({ ...options.build }).value = 1;
@@ -77,7 +89,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.#ended.requests++;
     if (code === "ResourceExhausted") this.#ended.refused++;
     if (refusal !== undefined) this.#values.refusals.series({ reason: refusal }).value++;
-    const versions = this.#models.get(name);
+    const versions = this.#models.get(name)?.versions;
     const known = version === undefined ? undefined : versions?.get(version);
     const labels = {
       model: versions === undefined ? UNKNOWN_MODEL : name,
@@ -94,11 +106,35 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
 
   observeInference({ name, version }: ServableId, observation: InferenceObservation): void {
     if (!observation.ok) return;
-    const series = this.#models.get(name)?.get(version);
+    const series = this.#models.get(name)?.versions.get(version);
     if (series === undefined) return;
+    const { sums } = series;
+    sums.rows += observation.rows;
+    sums.queueSeconds += observation.queueMs / 1000;
+    sums.computeSeconds += observation.computeMs / 1000;
     series.queue.observe(observation.queueMs / 1000);
     series.decode.observe(observation.decodeMs / 1000);
     series.encode.observe(observation.encodeMs / 1000);
+  }
+
+  begin(model: string): void {
+    const series = this.#models.get(model);
+    if (series !== undefined) series.inFlight.value++;
+  }
+
+  end(model: string): void {
+    const series = this.#models.get(model);
+    if (series !== undefined) series.inFlight.value--;
+  }
+
+  /** What was counted of each model that the replica was told to serve, since the process began. */
+  modelSums(): readonly ModelSums[] {
+    return [...this.#models].map(([name, { inFlight, versions }]) => ({
+      name,
+      inFlight: inFlight.value,
+      requests: this.#requests.sumsOf(name),
+      inferences: new Map([...versions].map(([version, { sums }]) => [version, { ...sums }])),
+    }));
   }
 
   /** Follows what happens to the models. */
@@ -200,7 +236,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
 
   /** Undefined for a model that the replica was not told to serve. */
   #seriesOf({ name, version: number }: ServableId): VersionSeries | undefined {
-    const versions = this.#models.get(name);
+    const versions = this.#models.get(name)?.versions;
     const found = versions?.get(number);
     if (versions === undefined || found !== undefined) return found;
     const version = String(number);
@@ -213,6 +249,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       batchSize: batchSize.series(labels),
       decode: codec.series({ ...labels, direction: "decode" }),
       encode: codec.series({ ...labels, direction: "encode" }),
+      sums: { rows: 0, queueSeconds: 0, computeSeconds: 0 },
     };
     versions.set(number, series);
     return series;

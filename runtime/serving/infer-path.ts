@@ -12,6 +12,7 @@ import type {
 } from "../core/servable.ts";
 import type { Signature, Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
+import type { ModelInFlight } from "../monitoring/request-metrics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
 import type { InferenceTap, TappedRequest } from "./inference-tap.ts";
 import { ItemSignal } from "./item-signal.ts";
@@ -69,6 +70,8 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
   /** What requests that name no version have to wait for, by model. Default: nothing. */
   readonly gates?: ReadonlyMap<string, { hold(signal: AbortSignal): Promise<void> | undefined }>;
+  /** Who counts the requests at each model. Default: nobody. */
+  readonly inFlight?: ModelInFlight | undefined;
   /** Who watches requests and answers. Default: nobody. */
   readonly tap?: InferenceTap | undefined;
 }
@@ -108,7 +111,11 @@ export class InferPath {
     if (target.version !== undefined) return undefined;
     const gate = this.#options.gates?.get(target.model);
     const held = gate?.hold(signal);
-    return gate === undefined || held === undefined ? undefined : waitFor(held, () => gate.hold(signal));
+    if (gate === undefined || held === undefined) return undefined;
+    return this.#held(
+      target.model,
+      waitFor(held, () => gate.hold(signal)),
+    );
   }
 
   /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
@@ -143,6 +150,16 @@ export class InferPath {
     for (const states of this.#sequences.values()) states.forgetIdle();
   }
 
+  async #held(model: string, wait: Promise<void>): Promise<void> {
+    const { inFlight } = this.#options;
+    inFlight?.begin(model);
+    try {
+      await wait;
+    } finally {
+      inFlight?.end(model);
+    }
+  }
+
   async #answer<T>(
     handle: ServableHandle,
     prepare: Prepare<T>,
@@ -151,6 +168,8 @@ export class InferPath {
   ): Promise<Inferred<T> | Elsewhere> {
     context.onServable?.(handle);
     const startMs = performance.now();
+    const { inFlight } = this.#options;
+    inFlight?.begin(handle.id.name);
     let tapped: TappedRequest | undefined;
     try {
       const prepared = prepare(handle);
@@ -181,6 +200,8 @@ export class InferPath {
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;
       this.#options.statistics.observeInference(handle.id, observation, Date.now());
       throw error;
+    } finally {
+      inFlight?.end(handle.id.name);
     }
   }
 
