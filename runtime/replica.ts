@@ -229,6 +229,8 @@ function assemble(options: ReplicaOptions): Parts {
     budget,
     unsent,
     onDismissed: (reason) => metrics.observeDismissal("http", reason),
+    onAnswered: (status) => metrics.observeHttpAnswer(status),
+    onDropped: () => metrics.observeDrop("http"),
   });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
@@ -239,6 +241,8 @@ function assemble(options: ReplicaOptions): Parts {
           budget,
           unsent,
           onDismissed: (reason) => metrics.observeDismissal("grpc", reason),
+          onAnswered: (code) => metrics.observeGrpcCall(code),
+          onDropped: () => metrics.observeDrop("grpc"),
         });
   return {
     manager,

@@ -46,12 +46,17 @@ export function brokenRequest(): ConnectionFailure {
   };
 }
 
-/** Answers on a connection that has no request to answer, and closes it. */
-export function refuseConnection(socket: Duplex, failure: ConnectionFailure): void {
+/** Answers on a connection that has no request to answer, and closes it. `onAnswered` is told when the answer is written. */
+export function refuseConnection(
+  socket: Duplex,
+  failure: ConnectionFailure,
+  onAnswered: (status: number) => void,
+): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
+  socket.once("finish", () => onAnswered(failure.status));
   const body = JSON.stringify({ error: failure.error.message });
   socket.end(
     `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? "Error"}\r\n` +

@@ -1,6 +1,6 @@
 import type { ServableView } from "../core/servable.ts";
 import { ServingError, type RefusalReason } from "../errors.ts";
-import type { RequestCode } from "../monitoring/request-metrics.ts";
+import type { InferredTiming, RequestCode, RequestDetail } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
 import type { Deadline } from "../serving/deadline-queue.ts";
@@ -10,7 +10,7 @@ import type { BodyAllowance } from "./request-body.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */
-export class InferenceCall implements TransportListener, WireRequest {
+export class InferenceCall implements TransportListener, WireRequest, RequestDetail {
   readonly transport: Transport;
   readonly route: InferenceRoute;
   readonly requestId: string;
@@ -34,6 +34,7 @@ export class InferenceCall implements TransportListener, WireRequest {
   servable: Pick<ServableView, "id" | "digest"> | undefined;
   code: RequestCode = "OK";
   refusal: RefusalReason | undefined;
+  inferred: InferredTiming | undefined;
   /** Whether it counts as in flight: its body has arrived, its answer is not written. */
   isAdmitted = false;
   #hasEnded = false;

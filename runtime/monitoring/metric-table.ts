@@ -44,6 +44,30 @@ export const RUNTIME_METRICS = {
     help: "Requests for inference that were refused with 429 or RESOURCE_EXHAUSTED, by reason: in-flight (too many were), memory (too many bytes were), queue (too many waited), deadline (it would have come too late), priority (others of higher priority needed the place).",
     labels: ["reason"],
   },
+  httpAnswers: {
+    name: "lockstep_http_answers_total",
+    type: "counter",
+    help: "Answers over HTTP that were written whole, whatever was asked for, by status; answers to what was no request among them. Of a stream, its head and all of its items are one answer.",
+    labels: ["code"],
+  },
+  httpUnanswered: {
+    name: "lockstep_http_unanswered_total",
+    type: "counter",
+    help: "Requests over HTTP whose connection was gone before their answer was written.",
+    labels: [],
+  },
+  grpcCalls: {
+    name: "lockstep_grpc_calls_total",
+    type: "counter",
+    help: "Calls over gRPC that have ended, whatever was asked for, by status; 405 and 415 for what was no call of gRPC. Of calls whose client went away before the answer, the status is CANCELLED.",
+    labels: ["code"],
+  },
+  drops: {
+    name: "lockstep_connections_dropped_total",
+    type: "counter",
+    help: "Connections that were closed unanswered because too many were open, by protocol (http, grpc).",
+    labels: ["protocol"],
+  },
   dismissals: {
     name: "lockstep_connections_dismissed_total",
     type: "counter",

@@ -18,6 +18,34 @@ export interface RequestObservation {
   readonly refusal?: RefusalReason | undefined;
   /** From the request's head to the answer's last byte. */
   readonly durationMs: number;
+  /** What else is known, for logs and traces. */
+  readonly detail?: RequestDetail | undefined;
+}
+
+/** Where the time of an answered request went; times are of performance.now(). */
+export interface InferredTiming {
+  /** When the model began to be asked: the request had arrived. */
+  readonly startMs: number;
+  /** When its answer was written out. */
+  readonly endMs: number;
+  readonly timing: {
+    readonly queueMs: number;
+    readonly computeMs: number;
+    readonly batchSize: number;
+    readonly decodeMs: number;
+    readonly encodeMs: number;
+  };
+}
+
+/** What is known of a request beside its outcome. Read only while the observation is handed over. */
+export interface RequestDetail {
+  readonly requestId: string;
+  /** When its head came, of performance.now(). */
+  readonly startMs: number;
+  /** Undefined if no model has answered. */
+  readonly inferred: InferredTiming | undefined;
+  /** A header of the request, or metadata, by its lower-case name. */
+  header(name: string): string | undefined;
 }
 
 /** What the protocols tell the metrics. Calls are cheap, never throw, and need no prior registration of labels. */

@@ -62,6 +62,8 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   readonly #requests: RequestSeries;
   /** Of the models that the replica was told to serve. */
   readonly #models: ReadonlyMap<string, ModelSeries>;
+  readonly #httpAnswers = new Map<number, Value>();
+  readonly #grpcCalls = new Map<string, Value>();
   readonly #ended = { requests: 0, refused: 0 };
 
   constructor(options: RuntimeMetricsOptions) {
@@ -76,6 +78,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.inFlight = { inc: () => void inFlight.value++, dec: () => void inFlight.value-- };
     this.#values.buildInfo.series({ ...options.build }).value = 1;
     for (const reason of REFUSAL_REASONS) this.#values.refusals.series({ reason });
+    for (const protocol of ["http", "grpc"]) this.#values.drops.series({ protocol });
     for (const protocol of ["http", "grpc"])
       for (const reason of DISMISSAL_REASONS) this.#values.dismissals.series({ protocol, reason });
   }
@@ -88,7 +91,9 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   observeRequest({ model: name, version, protocol, code, refusal, durationMs }: RequestObservation): void {
     this.#ended.requests++;
     if (code === "ResourceExhausted") this.#ended.refused++;
-    if (refusal !== undefined) this.#values.refusals.series({ reason: refusal }).value++;
+    // Of a refusal that nobody has waited for, the outcome is another.
+    if (refusal !== undefined && code === "ResourceExhausted")
+      this.#values.refusals.series({ reason: refusal }).value++;
     const versions = this.#models.get(name)?.versions;
     const known = version === undefined ? undefined : versions?.get(version);
     const labels = {
@@ -97,6 +102,22 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       protocol,
     };
     this.#requests.observe(labels, code, durationMs / 1000);
+  }
+
+  /** Counts an answer over HTTP by its status; undefined: a request that had none. */
+  observeHttpAnswer(status: number | undefined): void {
+    if (status === undefined) this.#values.httpUnanswered.series({}).value++;
+    else this.#codeOf(this.#httpAnswers, "httpAnswers", status).value++;
+  }
+
+  /** Counts a call over gRPC by its status. */
+  observeGrpcCall(code: string): void {
+    this.#codeOf(this.#grpcCalls, "grpcCalls", code).value++;
+  }
+
+  /** Counts a connection that was closed unanswered. */
+  observeDrop(protocol: "http" | "grpc"): void {
+    this.#values.drops.series({ protocol }).value++;
   }
 
   /** Counts a connection whose client was asked to make another. */
@@ -226,6 +247,16 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     const digest = this.#digests.get(key);
     if (digest !== undefined) this.#values.modelInfo.remove({ ...labels, digest });
     this.#digests.delete(key);
+  }
+
+  /** Found without making a text of the labels, once it is there. */
+  #codeOf<K extends number | string>(known: Map<K, Value>, family: "httpAnswers" | "grpcCalls", code: K): Value {
+    let series = known.get(code);
+    if (series === undefined) {
+      series = this.#values[family].series({ code: String(code) });
+      known.set(code, series);
+    }
+    return series;
   }
 
   #observeRun(id: ServableId, { rows, computeMs }: RunObservation): void {

@@ -46,6 +46,9 @@ export interface Inferred<T> {
   readonly answer: T;
   readonly servable: ServableView;
   readonly timing: RequestTiming;
+  /** When the model began to be asked, and when the answer was written out, of performance.now(). */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /** Where the time of a request went, from the moment its body was there. */
@@ -194,7 +197,7 @@ export class InferPath {
         { ok: true, totalMs: endMs - startMs, rows, queueMs, decodeMs, computeMs, encodeMs },
         Date.now(),
       );
-      return { answer, servable: handle, timing };
+      return { answer, servable: handle, timing, startMs, endMs };
     } catch (error) {
       tapped?.failed(error);
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;

@@ -17,7 +17,7 @@ import { DeadlineQueue } from "../../serving/deadline-queue.ts";
 import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
-import { statusOf } from "./metadata.ts";
+import { statusNameOf, statusOf } from "./metadata.ts";
 import type { Methods } from "./method.ts";
 import { discardRest } from "./unread.ts";
 
@@ -74,6 +74,10 @@ export interface GrpcServerParts {
   readonly random: () => number;
   /** Told of each connection whose client is asked to make another, but for the end of the server. */
   readonly onDismissed: (reason: DismissalReason) => void;
+  /** Told of each call when it is over: the name of its status, or the HTTP status of what was no call of gRPC. */
+  readonly onAnswered: (code: string) => void;
+  /** Told of each connection that was closed unanswered because too many were open. */
+  readonly onDropped: () => void;
 }
 
 /** Makes a server of methods; it does not listen yet. */
@@ -170,6 +174,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   onEnd(call: GrpcCall): void {
     const connection = this.#calls.get(call);
     this.#calls.delete(call);
+    this.#parts.onAnswered(statusNameOf(call.code));
     if (connection !== undefined) {
       connection.calls--;
       connection.idleSinceMs = performance.now();
@@ -239,6 +244,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   /** Whoever is dropped gets no answer, so at least the log tells. */
   #onDrop(): void {
     this.#droppedConnections++;
+    this.#parts.onDropped();
     const nowMs = performance.now();
     if (nowMs < this.#nextDropLogMs) return;
     this.#nextDropLogMs = nowMs + DROP_LOG_INTERVAL_MS;
@@ -260,18 +266,19 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     if (this.#isDraining) dismiss(connection, performance.now());
     const contentType = headers["content-type"];
     if (headers[":method"] !== "POST") {
-      refuse(stream, { ":status": 405, allow: "POST" });
+      this.#refuse(stream, { ":status": 405, allow: "POST" }, "405");
       return;
     }
     if (contentType === undefined || !/^application\/grpc(\+proto)?(;|$)/.test(contentType)) {
-      refuse(stream, { ":status": 415 });
+      this.#refuse(stream, { ":status": 415 }, "415");
       return;
     }
     const path = String(headers[":path"]);
     const method = this.#parts.methods.get(path);
     if (method === undefined) {
       const error = new ServingError("Unimplemented", "method: expected one that this server has, got another");
-      refuse(stream, { ":status": 200, "content-type": "application/grpc", ...statusOf(error) });
+      const status = { ":status": 200, "content-type": "application/grpc", ...statusOf(error) };
+      this.#refuse(stream, status, statusNameOf(error.code));
       return;
     }
     const call = new GrpcCall(this, stream, headers, method);
@@ -281,11 +288,12 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     call.start();
     if (this.#isClosing) call.stop();
   }
-}
 
-/** Answers without reading what may come. */
-function refuse(stream: ServerHttp2Stream, headers: Record<string, string | number>): void {
-  stream.on("error", () => undefined);
-  stream.respond(headers, { endStream: true });
-  discardRest(stream);
+  /** Answers without reading what may come. */
+  #refuse(stream: ServerHttp2Stream, headers: Record<string, string | number>, code: string): void {
+    stream.on("error", () => undefined);
+    stream.once("close", () => this.#parts.onAnswered(code));
+    stream.respond(headers, { endStream: true });
+    discardRest(stream);
+  }
 }

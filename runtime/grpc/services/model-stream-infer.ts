@@ -87,7 +87,11 @@ class Stream {
   /** Answers one request, whatever happens; never rejects. */
   async #answer({ bytes, ownsMemory }: ReceivedMessage, stream: InferStream): Promise<Answer> {
     const { path, requestTimeoutMs } = this.#options;
-    const record = new InferenceRecord(this.#options, V2_GRPC, performance.now());
+    const record = new InferenceRecord(this.#options, V2_GRPC, {
+      requestId: this.#call.requestId,
+      startMs: performance.now(),
+      header: (name) => this.#call.header(name),
+    });
     let id = "";
     try {
       using item = new ItemSignal(this.#call.signal, requestTimeoutMs);
@@ -98,7 +102,7 @@ class Stream {
       const target = v2Target(message.modelName, message.modelVersion);
       // A version is kept for the whole stream only where there is a state to be kept with it.
       const way = this.#hasState(target) ? stream : path;
-      const { answer } = await way.infer(
+      const inferred = await way.infer(
         target,
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: true }),
         {
@@ -110,8 +114,9 @@ class Stream {
           },
         },
       );
+      record.inferred = inferred;
       record.end("OK");
-      return { frame: answer, error: undefined };
+      return { frame: inferred.answer, error: undefined };
     } catch (thrown) {
       const error = ServingError.from(thrown);
       record.end(error.code, error.refusal);
