@@ -28,7 +28,10 @@ import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
+import { AccessLog } from "./monitoring/access-log.ts";
+import { RequestObserver } from "./monitoring/request-observer.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
+import { startTracing, type Tracing } from "./monitoring/tracing/request-traces.ts";
 import { readMemoryState } from "./memory-state.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
@@ -76,7 +79,13 @@ export interface Replica {
  * released what it took.
  */
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
-  const parts = assemble(options);
+  const metrics = new RuntimeMetrics({ models: options.config.models.map(({ name }) => name), build: BUILD_INFO });
+  const { name, namespace } = options.config.service;
+  const tracing = await startTracing(options.process, {
+    service: { name, namespace, version: BUILD_INFO.version },
+    onSpans: (outcome, count) => metrics.observeSpans(outcome, count),
+  });
+  const parts = assemble(options, metrics, tracing);
   try {
     const admin = await startAdmin(options, parts);
     parts.resources.use(admin);
@@ -115,7 +124,7 @@ interface Parts {
   readonly resources: AsyncDisposableStack;
 }
 
-function assemble(options: ReplicaOptions): Parts {
+function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tracing | undefined): Parts {
   const { config, logger } = options;
   const resources = new AsyncDisposableStack();
   const ready = Promise.withResolvers<void>();
@@ -125,9 +134,13 @@ function assemble(options: ReplicaOptions): Parts {
   const revision = new Revision();
   const instance = randomUUID();
 
-  const metrics = resources.use(
-    new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
-  );
+  resources.use(metrics);
+  resources.use(tracing);
+  const log = new AccessLog({
+    logger,
+    percent: options.process.LOCKSTEP_ACCESS_LOG_PERCENT,
+    random: Math.random,
+  });
   const statistics = new ModelStatistics(metrics);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
@@ -213,7 +226,7 @@ function assemble(options: ReplicaOptions): Parts {
     admission,
     statistics,
     protocols: new Set(config.protocols),
-    metrics,
+    metrics: new RequestObserver(metrics, log, tracing),
     logger,
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 
 /** How long a refused connection stays open for its answer to be read, in ms. */
 const REFUSED_LINGER_MS = 250;
@@ -60,7 +61,7 @@ export function refuseConnection(
   const body = JSON.stringify({ error: failure.error.message });
   socket.end(
     `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? "Error"}\r\n` +
-      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestIdFrom(undefined)}\r\nconnection: close\r\n\r\n${body}`,
   );
   // Closing at once could reset the connection before the client has read the answer.
   setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);

@@ -301,7 +301,9 @@ class NodeHttpServer implements HttpServer {
 
   #refuseExpectation(exchange: Pick<Exchange, "request" | "response">): void {
     const transport = this.#track({ ...exchange, expectsContinue: true });
-    transport.send(jsonAnswer(417, { error: "Expect: expected 100-continue, got another" }));
+    const answer = jsonAnswer(417, { error: "Expect: expected 100-continue, got another" });
+    const requestId = requestIdFrom(exchange.request.headers["x-request-id"]);
+    transport.send({ ...answer, headers: { "x-request-id": requestId } });
   }
 
   /** The parser or a timeout gave up on a connection. */

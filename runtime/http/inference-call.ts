@@ -14,6 +14,8 @@ export class InferenceCall implements TransportListener, WireRequest, RequestDet
   readonly transport: Transport;
   readonly route: InferenceRoute;
   readonly requestId: string;
+  readonly carrier = "http";
+  readonly isItem = false;
   readonly allowance: BodyAllowance;
   readonly startMs: number;
   readonly #onEnd: (call: InferenceCall, isWritten: boolean) => void;

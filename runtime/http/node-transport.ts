@@ -40,11 +40,6 @@ export class NodeTransport implements Transport {
     this.response = response;
     this.#expectsContinue = expectsContinue;
     this.#options = options;
-    // Before node's own listener, which may close the connection. What could not be written ends with this event, too, and
-    // looks the same afterwards.
-    response.prependOnceListener("finish", () => {
-      if (!request.socket.destroyed) this.#isWritten = true;
-    });
   }
 
   get contentLength(): number | undefined {
@@ -54,7 +49,7 @@ export class NodeTransport implements Transport {
 
   /** Whether the whole answer is written. The response may go on, to read what is left of the request. */
   get isWritten(): boolean {
-    return this.#isWritten;
+    return this.#isWritten || this.response.writableFinished;
   }
 
   get isReceived(): boolean {

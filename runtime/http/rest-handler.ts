@@ -60,7 +60,10 @@ export class RestHandler {
       if (match.kind === "unknown") throw noSuchPath();
       if (match.kind === "method-not-allowed") throw methodNotAllowed(match.allowed);
       const body = match.route.method === "POST" ? await this.#receive(call) : EMPTY;
-      const given = match.route.answer({ params: match.params, body }, this.#context);
+      const given = match.route.answer(
+        { params: match.params, body, accept: call.transport.header("accept") },
+        this.#context,
+      );
       const answer = given instanceof Promise ? await given : given;
       checkHeaders(answer);
       call.send(answer);
@@ -84,7 +87,11 @@ export class RestHandler {
     return {
       method: "GET",
       path: "/metrics",
-      answer: async () => ({ status: 200, ...(await this.#options.metricsPages.render()) }),
+      answer: async ({ accept }) => ({
+        status: 200,
+        ...(await this.#options.metricsPages.render(accept)),
+        headers: { vary: "accept" },
+      }),
     };
   }
 }

@@ -102,6 +102,12 @@ export const RUNTIME_METRICS = {
     labels: ["model", "version", "direction"],
     buckets: [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 1],
   },
+  traceSpans: {
+    name: "lockstep_trace_spans_total",
+    type: "counter",
+    help: "Spans of traces by what became of them: exported, failed (the collector did not take them) or dropped (too many waited for it). Only where traces are on.",
+    labels: ["outcome"],
+  },
   modelInfo: {
     name: "lockstep_model_info",
     type: "gauge",

@@ -22,6 +22,13 @@ export interface RequestObservation {
   readonly detail?: RequestDetail | undefined;
 }
 
+/** A stream that has ended: an exchange of many requests, each of which was counted for itself. */
+export interface StreamObservation extends Omit<RequestObservation, "refusal" | "detail"> {
+  readonly detail: RequestDetail;
+  /** Requests in it. */
+  readonly items: number;
+}
+
 /** Where the time of an answered request went; times are of performance.now(). */
 export interface InferredTiming {
   /** When the model began to be asked: the request had arrived. */
@@ -40,6 +47,9 @@ export interface InferredTiming {
 /** What is known of a request beside its outcome. Read only while the observation is handed over. */
 export interface RequestDetail {
   readonly requestId: string;
+  readonly carrier: "http" | "grpc";
+  /** Whether it is one of many in a stream: then what it has in common with the others is the stream's. */
+  readonly isItem: boolean;
   /** When its head came, of performance.now(). */
   readonly startMs: number;
   /** Undefined if no model has answered. */
@@ -52,6 +62,8 @@ export interface RequestDetail {
 export interface RequestMetrics {
   /** Counts one request, once, when it has ended. */
   observeRequest(request: RequestObservation): void;
+  /** Tells of a stream when it has ended. One that does not even begin is a request that failed. */
+  observeStream?(stream: StreamObservation): void;
   /** Requests for inference that are being worked on: `inc` when one is admitted, `dec` exactly once when it has ended. */
   readonly inFlight: { inc(): void; dec(): void };
 }
@@ -76,5 +88,6 @@ export interface MetricsPage {
 
 /** Makes the page that Prometheus scrapes. */
 export interface MetricsPages {
-  render(): Promise<MetricsPage>;
+  /** `accept` is the header by which the scraper says what it reads. */
+  render(accept?: string): Promise<MetricsPage>;
 }

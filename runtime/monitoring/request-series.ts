@@ -27,11 +27,11 @@ export class RequestSeries {
   }
 
   /** The number of values that the labels can have must be bounded by the caller. */
-  observe(labels: SeriesLabels, code: RequestCode, durationSeconds: number): void {
+  observe(labels: SeriesLabels, code: RequestCode, durationSeconds: number, traceId?: string): void {
     const version = this.#versionOf(labels);
     version.durations.add(durationSeconds);
     const series = getOrMake(version.protocols, labels.protocol, () => this.#protocolOf(labels));
-    series.duration.observe(durationSeconds);
+    series.duration.observe(durationSeconds, traceId);
     this.#countOf(series, labels, code).value++;
   }
 

@@ -2,9 +2,9 @@ import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-t
 import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
-import { HistogramFamily, ValueFamily, type Histogram, type Value } from "./metric-families.ts";
+import { HistogramFamily, ValueFamily, type ExpositionForm, type Histogram, type Value } from "./metric-families.ts";
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
-import { metricsPageOf } from "./metrics-page.ts";
+import { formOf, metricsPageOf } from "./metrics-page.ts";
 import type { InferenceObservation } from "./model-statistics.ts";
 import { createProcessSampler, type ProcessSampler } from "./process-metrics.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   RequestMetrics,
   RequestObservation,
 } from "./request-metrics.ts";
+import type { SpanOutcome } from "./tracing/request-traces.ts";
 import { RequestSeries } from "./request-series.ts";
 import type { ModelSums } from "./request-sums.ts";
 
@@ -21,8 +22,10 @@ import type { ModelSums } from "./request-sums.ts";
 const UNKNOWN_MODEL = "_unknown";
 /** Counted from zero as soon as a version is available, so that the first request is an increase. */
 const ZEROED_PROTOCOLS = ["v2", "predict"];
-/** Prometheus' text format. */
-const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+const CONTENT_TYPES: Readonly<Record<ExpositionForm, string>> = {
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+};
 const SPECS: readonly (readonly [string, MetricSpec])[] = Object.entries(RUNTIME_METRICS);
 
 /** What the metrics know of the replica before anything happens. */
@@ -88,7 +91,9 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     return this.#ended;
   }
 
-  observeRequest({ model: name, version, protocol, code, refusal, durationMs }: RequestObservation): void {
+  /** `traceId` is that of its trace, if it is recorded. */
+  observeRequest(request: RequestObservation, traceId?: string): void {
+    const { model: name, version, protocol, code, refusal, durationMs } = request;
     this.#ended.requests++;
     if (code === "ResourceExhausted") this.#ended.refused++;
     // Of a refusal that nobody has waited for, the outcome is another.
@@ -101,7 +106,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       version: known?.version ?? "",
       protocol,
     };
-    this.#requests.observe(labels, code, durationMs / 1000);
+    this.#requests.observe(labels, code, durationMs / 1000, traceId);
   }
 
   /** Counts an answer over HTTP by its status; undefined: a request that had none. */
@@ -113,6 +118,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   /** Counts a call over gRPC by its status. */
   observeGrpcCall(code: string): void {
     this.#codeOf(this.#grpcCalls, "grpcCalls", code).value++;
+  }
+
+  /** Counts spans of traces by what became of them. */
+  observeSpans(outcome: SpanOutcome, count: number): void {
+    this.#values.traceSpans.series({ outcome }).value += count;
   }
 
   /** Counts a connection that was closed unanswered. */
@@ -205,10 +215,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.#values.ready.series({}).value = isReady ? 1 : 0;
   }
 
-  async render(): Promise<MetricsPage> {
+  async render(accept?: string): Promise<MetricsPage> {
+    const form = formOf(accept);
     await this.#sample();
     const families = [...Object.values(this.#values), ...Object.values(this.#histograms)];
-    return { contentType: CONTENT_TYPE, body: await metricsPageOf(families) };
+    return { contentType: CONTENT_TYPES[form], body: await metricsPageOf(families, undefined, form) };
   }
 
   [Symbol.dispose](): void {

@@ -24,6 +24,8 @@ export interface RestRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Decompressed; empty where there is none. */
   readonly body: Uint8Array;
+  /** The header Accept. */
+  readonly accept?: string | undefined;
 }
 
 /** An answer to a call that is not inference. */

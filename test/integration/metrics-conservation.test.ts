@@ -225,6 +225,8 @@ async function converse(port: number, random: () => number, expected: { answers:
   }
   const answers = client.answers();
   expect(answers.map(({ status }) => status)).toEqual(written.map(({ status }) => status));
+  const ids = answers.map(({ headers }) => headers.get("x-request-id") ?? "none");
+  expect(new Set(ids).size).toBe(answers.length);
   for (const sent of written) {
     expected.answers.add(sent.status);
     if (sent.isInference) expected.inferences.add(sent.status);

@@ -14,6 +14,7 @@ import type { DismissalReason } from "../../serving/connection-term.ts";
 import { Connections, dismiss, type Connection } from "./connections.ts";
 import { Activity } from "../../serving/activity.ts";
 import { DeadlineQueue } from "../../serving/deadline-queue.ts";
+import { requestIdFrom } from "../../serving/request-id.ts";
 import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
@@ -266,18 +267,27 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     if (this.#isDraining) dismiss(connection, performance.now());
     const contentType = headers["content-type"];
     if (headers[":method"] !== "POST") {
-      this.#refuse(stream, { ":status": 405, allow: "POST" }, "405");
+      this.#refuse(
+        stream,
+        { ":status": 405, allow: "POST", "x-request-id": requestIdFrom(headers["x-request-id"]) },
+        "405",
+      );
       return;
     }
     if (contentType === undefined || !/^application\/grpc(\+proto)?(;|$)/.test(contentType)) {
-      this.#refuse(stream, { ":status": 415 }, "415");
+      this.#refuse(stream, { ":status": 415, "x-request-id": requestIdFrom(headers["x-request-id"]) }, "415");
       return;
     }
     const path = String(headers[":path"]);
     const method = this.#parts.methods.get(path);
     if (method === undefined) {
       const error = new ServingError("Unimplemented", "method: expected one that this server has, got another");
-      const status = { ":status": 200, "content-type": "application/grpc", ...statusOf(error) };
+      const status = {
+        ":status": 200,
+        "content-type": "application/grpc",
+        "x-request-id": requestIdFrom(headers["x-request-id"]),
+        ...statusOf(error),
+      };
       this.#refuse(stream, status, statusNameOf(error.code));
       return;
     }

@@ -12,6 +12,8 @@ interface RequestOrigin {
   readonly requestId: string;
   /** Of performance.now(). */
   readonly startMs: number;
+  /** Whether it is one of many in a stream. Default: not. */
+  readonly isItem?: boolean;
   header(name: string): string | undefined;
 }
 
@@ -24,6 +26,8 @@ export function recordOf(options: RecordOptions, protocol: string, call: CallCon
 
 /** A request for inference, counted while it is worked on and when it has ended. */
 export class InferenceRecord implements RequestDetail {
+  readonly carrier = "grpc";
+  readonly isItem: boolean;
   readonly #options: RecordOptions;
   readonly #protocol: string;
   readonly #origin: RequestOrigin;
@@ -40,6 +44,7 @@ export class InferenceRecord implements RequestDetail {
     this.#options = options;
     this.#protocol = protocol;
     this.#origin = origin;
+    this.isItem = origin.isItem ?? false;
   }
 
   get requestId(): string {
