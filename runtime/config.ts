@@ -157,6 +157,11 @@ export const RUNTIME_VARIABLES = {
     "Of 100 requests for inference, so many have a line in the log, whatever their outcome: chosen at random.",
     { min: 0, max: 100 },
   ),
+  LOCKSTEP_TRITON_METRICS: choice(
+    "off",
+    ["on", "off"],
+    "Whether /metrics also has the names that Triton gives its metrics of inference, for dashboards that exist.",
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: text(
     "",
     "Where traces are sent, by OTLP over HTTP in JSON, such as http://collector:4318; empty for no traces. docs/tracing.md has the variables that only matter beside it.",

@@ -29,6 +29,7 @@ import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
 import { AccessLog } from "./monitoring/access-log.ts";
+import { tritonFamilies } from "./monitoring/triton-metrics.ts";
 import { RequestObserver } from "./monitoring/request-observer.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
 import { startTracing, type Tracing } from "./monitoring/tracing/request-traces.ts";
@@ -142,6 +143,7 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
     random: Math.random,
   });
   const statistics = new ModelStatistics(metrics);
+  if (options.process.LOCKSTEP_TRITON_METRICS === "on") metrics.include(() => tritonFamilies(statistics));
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
@@ -212,13 +214,13 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
       instance,
       onChange: (name, gate, heldMs) => {
         logGateState(logger, name, gate);
-        metrics.observeGate(name, gate.kind === "Serving" || gate.kind === "Fenced" ? gate.epoch : 0, heldMs);
+        metrics.observeGate(name, gate, heldMs);
         noteReadiness();
         revision.raise();
       },
     }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, inFlight: metrics });
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,

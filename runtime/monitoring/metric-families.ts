@@ -139,6 +139,11 @@ export class HistogramFamily implements MetricFamily {
     return found.histogram;
   }
 
+  /** Forgets a series. */
+  remove(labels: Labels): void {
+    this.#series.delete(labelsText(this.#spec, labels));
+  }
+
   *text(form: ExpositionForm = "prometheus"): Iterable<string> {
     yield description(this.#spec, "histogram", form);
     for (const { histogram, heads } of this.#series.values()) yield histogram.text(heads, form);

@@ -132,6 +132,18 @@ export const RUNTIME_METRICS = {
     help: "The epoch that the replica serves, where the operator switches versions; 0 while it answers nobody.",
     labels: ["model"],
   },
+  gate: {
+    name: "lockstep_gate",
+    type: "gauge",
+    help: "Where the operator switches versions, 1 for what the replica does with requests that name none, 0 for the rest: Unjoined (the operator has not said what to serve), Serving, Fenced (requests are held during a switch) or Unsure (they are refused until the operator is heard).",
+    labels: ["model", "state"],
+  },
+  modelMemory: {
+    name: "lockstep_model_load_memory_bytes",
+    type: "gauge",
+    help: "How much the memory of the process grew while a version was loaded and warmed up. Of versions that are loaded at the same time, each has the growth by all of them.",
+    labels: ["model", "version"],
+  },
   switchHeld: {
     name: "lockstep_switch_held_seconds",
     type: "histogram",

@@ -70,14 +70,11 @@ export interface RequestMetrics {
 
 /** What the way of a request through a model tells the metrics, whatever protocol it came by. Calls are cheap and never throw. */
 export interface InferenceMetrics {
-  /** Counts where the time of a request went that a version has answered; others say nothing of it. */
-  observeInference(id: ServableId, observation: InferenceObservation): void;
-}
-
-/** Who is told how many requests are at each model: `end` exactly once for each `begin`. Calls are cheap and never throw. */
-export interface ModelInFlight {
+  /** A request is at a model: `end` follows exactly once. */
   begin(model: string): void;
   end(model: string): void;
+  /** Counts where the time of a request went that a version has answered; others say nothing of it. */
+  observeInference(id: ServableId, observation: InferenceObservation): void;
 }
 
 /** What `/metrics` answers. */

@@ -21,6 +21,9 @@ export class RequestSeries {
   readonly #duration: HistogramFamily;
   readonly #models = new Map<string, Map<string, VersionSeries>>();
 
+  /** Protocols whose counters exist before there is a request. */
+  readonly #zeroed = new Set<string>();
+
   constructor(requests: ValueFamily, duration: HistogramFamily) {
     this.#requests = requests;
     this.#duration = duration;
@@ -37,7 +40,19 @@ export class RequestSeries {
 
   /** Lets a counter exist before its first request. */
   zero(labels: SeriesLabels): void {
+    this.#zeroed.add(labels.protocol);
     this.#requests.series({ ...labels, code: "OK" });
+  }
+
+  /** Forgets what was counted of a version. */
+  forget({ model, version }: Omit<SeriesLabels, "protocol">): void {
+    const versions = this.#models.get(model);
+    for (const [protocol, { counts }] of versions?.get(version)?.protocols ?? []) {
+      this.#duration.remove({ model, version, protocol });
+      for (const code of counts.keys()) this.#requests.remove({ model, version, protocol, code });
+    }
+    versions?.delete(version);
+    for (const protocol of this.#zeroed) this.#requests.remove({ model, version, protocol, code: "OK" });
   }
 
   /** What was counted of a model, by version. */

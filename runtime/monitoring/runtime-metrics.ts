@@ -1,8 +1,16 @@
+import type { GateState } from "../traffic/gate-state.ts";
 import { DISMISSAL_REASONS, type DismissalReason } from "../serving/connection-term.ts";
 import { REFUSAL_REASONS } from "../errors.ts";
 import type { ManagerEvent } from "../core/manager-event.ts";
 import type { RunObservation, ServableId } from "../core/servable.ts";
-import { HistogramFamily, ValueFamily, type ExpositionForm, type Histogram, type Value } from "./metric-families.ts";
+import {
+  HistogramFamily,
+  ValueFamily,
+  type ExpositionForm,
+  type Histogram,
+  type MetricFamily,
+  type Value,
+} from "./metric-families.ts";
 import { RUNTIME_METRICS, type MetricKey, type MetricSpec } from "./metric-table.ts";
 import { formOf, metricsPageOf } from "./metrics-page.ts";
 import type { InferenceObservation } from "./model-statistics.ts";
@@ -20,6 +28,9 @@ import type { ModelSums } from "./request-sums.ts";
 
 /** The model of requests for models that the replica does not serve: clients must not be able to make series. */
 const UNKNOWN_MODEL = "_unknown";
+/** So many versions that were unloaded keep their series. */
+const MAX_UNLOADED_VERSIONS = 16;
+const GATE_STATES: readonly GateState["kind"][] = ["Unjoined", "Serving", "Fenced", "Unsure"];
 /** Counted from zero as soon as a version is available, so that the first request is an increase. */
 const ZEROED_PROTOCOLS = ["v2", "predict"];
 const CONTENT_TYPES: Readonly<Record<ExpositionForm, string>> = {
@@ -67,6 +78,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   readonly #models: ReadonlyMap<string, ModelSeries>;
   readonly #httpAnswers = new Map<number, Value>();
   readonly #grpcCalls = new Map<string, Value>();
+  /** Resident bytes when versions began to be loaded. */
+  readonly #residentBefore = new Map<string, number>();
+  /** Versions that were unloaded and still have series, by model, the latest last. */
+  readonly #unloaded = new Map<string, Set<number>>();
+  #more: (() => readonly MetricFamily[]) | undefined;
   readonly #ended = { requests: 0, refused: 0 };
 
   constructor(options: RuntimeMetricsOptions) {
@@ -173,12 +189,16 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     switch (event.kind) {
       case "loading":
         this.#sizes.set(keyOf(event.id), event.sizeBytes);
+        this.#residentBefore.set(keyOf(event.id), process.memoryUsage.rss());
         break;
       case "available":
         this.#available(event);
         break;
       case "unloading":
         this.#forget(event.id.name, event.id.version);
+        break;
+      case "unloaded":
+        this.#noteUnloaded(event.id);
         break;
       case "failed":
         this.#values.modelFailures.series({ model: event.model, reason: event.failure.reason }).value++;
@@ -196,7 +216,6 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
       case "unbatchable":
       case "unwarmed":
       case "complete":
-      case "unloaded":
       case "stuck":
         break;
       default:
@@ -205,9 +224,16 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   }
 
   /** Follows what the operator makes a model serve: the epoch, and for how long requests were held before it. */
-  observeGate(model: string, epoch: number, heldMs: number | undefined): void {
-    this.#values.epoch.series({ model }).value = epoch;
+  observeGate(model: string, gate: GateState, heldMs: number | undefined): void {
+    const isServing = gate.kind === "Serving" || gate.kind === "Fenced";
+    this.#values.epoch.series({ model }).value = isServing ? gate.epoch : 0;
+    for (const state of GATE_STATES) this.#values.gate.series({ model, state }).value = state === gate.kind ? 1 : 0;
     if (heldMs !== undefined) this.#histograms.switchHeld.series({ model }).observe(heldMs / 1000);
+  }
+
+  /** Adds families to the page, made anew each time. */
+  include(more: () => readonly MetricFamily[]): void {
+    this.#more = more;
   }
 
   /** Whether the replica answers. */
@@ -218,7 +244,7 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
   async render(accept?: string): Promise<MetricsPage> {
     const form = formOf(accept);
     await this.#sample();
-    const families = [...Object.values(this.#values), ...Object.values(this.#histograms)];
+    const families = [...Object.values(this.#values), ...Object.values(this.#histograms), ...(this.#more?.() ?? [])];
     return { contentType: CONTENT_TYPES[form], body: await metricsPageOf(families, undefined, form) };
   }
 
@@ -244,7 +270,11 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     this.#seriesOf(id);
     this.#values.modelInfo.series({ ...labels, digest }).value = 1;
     this.#digests.set(keyOf(id), digest);
+    this.#unloaded.get(id.name)?.delete(id.version);
     this.#values.modelLoad.series(labels).value = totalMs / 1000;
+    const grownBytes = process.memoryUsage.rss() - (this.#residentBefore.get(keyOf(id)) ?? Number.POSITIVE_INFINITY);
+    this.#residentBefore.delete(keyOf(id));
+    this.#values.modelMemory.series(labels).value = Math.max(0, grownBytes);
     this.#values.modelSize.series(labels).value = this.#sizes.get(keyOf(id)) ?? 0;
     for (const protocol of ZEROED_PROTOCOLS) this.#requests.zero({ ...labels, protocol });
   }
@@ -254,10 +284,30 @@ export class RuntimeMetrics implements RequestMetrics, InferenceMetrics, Metrics
     const labels = { model, version: String(version) };
     this.#values.modelLoad.remove(labels);
     this.#values.modelSize.remove(labels);
+    this.#values.modelMemory.remove(labels);
+    this.#residentBefore.delete(keyOf({ name: model, version }));
     const key = keyOf({ name: model, version });
     const digest = this.#digests.get(key);
     if (digest !== undefined) this.#values.modelInfo.remove({ ...labels, digest });
     this.#digests.delete(key);
+  }
+
+  /** Counters keep what was, but not of every version that ever was: a model may get a new one every few minutes. */
+  #noteUnloaded({ name, version }: ServableId): void {
+    const unloaded = this.#unloaded.get(name) ?? new Set();
+    this.#unloaded.set(name, unloaded);
+    unloaded.delete(version);
+    unloaded.add(version);
+    const [oldest] = unloaded;
+    if (unloaded.size <= MAX_UNLOADED_VERSIONS || oldest === undefined) return;
+    unloaded.delete(oldest);
+    this.#models.get(name)?.versions.delete(oldest);
+    const labels = { model: name, version: String(oldest) };
+    this.#requests.forget(labels);
+    const { compute, queue, batchSize, codec } = this.#histograms;
+    for (const family of [compute, queue, batchSize]) family.remove(labels);
+    for (const direction of ["decode", "encode"]) codec.remove({ ...labels, direction });
+    this.#sizes.delete(keyOf({ name, version: oldest }));
   }
 
   /** Found without making a text of the labels, once it is there. */

@@ -12,7 +12,6 @@ import type {
 } from "../core/servable.ts";
 import type { Signature, Tensor } from "../core/tensor.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
-import type { ModelInFlight } from "../monitoring/request-metrics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
 import type { InferenceTap, TappedRequest } from "./inference-tap.ts";
 import { ItemSignal } from "./item-signal.ts";
@@ -73,8 +72,6 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
   /** What requests that name no version have to wait for, by model. Default: nothing. */
   readonly gates?: ReadonlyMap<string, { hold(signal: AbortSignal): Promise<void> | undefined }>;
-  /** Who counts the requests at each model. Default: nobody. */
-  readonly inFlight?: ModelInFlight | undefined;
   /** Who watches requests and answers. Default: nobody. */
   readonly tap?: InferenceTap | undefined;
 }
@@ -154,12 +151,12 @@ export class InferPath {
   }
 
   async #held(model: string, wait: Promise<void>): Promise<void> {
-    const { inFlight } = this.#options;
-    inFlight?.begin(model);
+    const { statistics } = this.#options;
+    statistics.hold(model);
     try {
       await wait;
     } finally {
-      inFlight?.end(model);
+      statistics.release(model);
     }
   }
 
@@ -171,8 +168,8 @@ export class InferPath {
   ): Promise<Inferred<T> | Elsewhere> {
     context.onServable?.(handle);
     const startMs = performance.now();
-    const { inFlight } = this.#options;
-    inFlight?.begin(handle.id.name);
+    const { statistics } = this.#options;
+    statistics.begin(handle.id);
     let tapped: TappedRequest | undefined;
     try {
       const prepared = prepare(handle);
@@ -192,7 +189,7 @@ export class InferPath {
       // Written out, because spreading costs a microsecond here, on the way of every request.
       const timing = { queueMs, computeMs, batchSize, decodeMs, encodeMs };
       tapped?.answered(result.outputs, timing);
-      this.#options.statistics.observeInference(
+      statistics.observeInference(
         handle.id,
         { ok: true, totalMs: endMs - startMs, rows, queueMs, decodeMs, computeMs, encodeMs },
         Date.now(),
@@ -201,10 +198,10 @@ export class InferPath {
     } catch (error) {
       tapped?.failed(error);
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;
-      this.#options.statistics.observeInference(handle.id, observation, Date.now());
+      statistics.observeInference(handle.id, observation, Date.now());
       throw error;
     } finally {
-      inFlight?.end(handle.id.name);
+      statistics.end(handle.id);
     }
   }
 
