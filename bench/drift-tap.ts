@@ -34,7 +34,7 @@ for (const [title, width] of [
   };
   const x: Tensor = { name: "x", datatype: "FP32", shape: [1, width], data: new Float32Array(width) };
   const y: Tensor = { name: "y", datatype: "FP32", shape: [1, 3], data: new Float32Array(3) };
-  const context = { requestId: "" };
+  const context = { requestId: "", clientId: undefined };
 
   using idle = await recorderOf(() => performance.now());
   // One row is looked at every 5 ms; a round of 10,000 requests is shorter.

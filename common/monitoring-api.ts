@@ -90,6 +90,7 @@ const version = z.object({
   requests: z.record(z.string(), count),
   /** Total time of requests, whatever the outcome. */
   duration: durations,
+  /** Of requests that were answered: rows, their wait for their turn, and the time of the runs that they were in. */
   rows: count,
   queueSeconds: z.number().min(0),
   computeSeconds: z.number().min(0),
@@ -109,11 +110,14 @@ export type Outcome = z.infer<typeof outcome>;
 const monitoring = z.object({
   /** Drawn by the process when it starts; sums begin at 0 with it. */
   instance: z.string().min(1).max(64),
+  /** Of the process' clock, as in ReplicaLoad: only differences mean something. */
   takenAtMs: z.number().min(0),
   models: z.array(
     z.object({
       name: z.string(),
       inFlight: count,
+      /** Requests that have ended without a version to answer them, by error code: none was loaded, or there is none such. */
+      unanswered: z.record(z.string(), count).optional(),
       versions: z.array(version),
       /** Outcomes that another replica may know the predictions of, with a number that grows; told until they are old. */
       strayOutcomes: z.array(outcome.extend({ number: count })).max(1000),

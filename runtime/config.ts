@@ -167,6 +167,26 @@ export const RUNTIME_VARIABLES = {
     { min: 0, max: 10_000 },
   ),
   LOCKSTEP_LOG_LEVEL: choice("info", LOG_LEVELS, "The least severe messages that are logged."),
+  LOCKSTEP_ACCESS_LOG_PERCENT: integer(
+    0,
+    "Of 100 requests for inference, so many have a line in the log, whatever their outcome: chosen at random.",
+    { min: 0, max: 100 },
+  ),
+  LOCKSTEP_TRITON_METRICS: choice(
+    "off",
+    ["on", "off"],
+    "Whether /metrics also has the names that Triton gives its metrics of inference, for dashboards that exist.",
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: text(
+    "",
+    "Where traces are sent, by OTLP over HTTP in JSON, such as http://collector:4318; empty for no traces. docs/tracing.md has the variables that only matter beside it.",
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text(
+    "",
+    "The same as a whole address, such as http://collector:4318/v1/traces, which is used as it is.",
+  ),
+  OTEL_TRACES_EXPORTER: text("otlp", "none sends no traces, whatever the endpoint."),
+  OTEL_SDK_DISABLED: text("false", "true sends no traces, whatever the endpoint."),
 } as const;
 
 /** A list of networks, such as 10.0.0.0/8 and fd00::/8; a bare address is a network of its own. */

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { setImmediate as afterTurn, setTimeout } from "node:timers/promises";
 import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
+import type { ReplicaMonitoring } from "../common/monitoring-api.ts";
 import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
 import { replicaLoadOf } from "./admin/replica-load.ts";
+import { replicaMonitoringOf } from "./admin/replica-monitoring.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
 import { SwitchedModels } from "./admin/switched-models.ts";
@@ -30,7 +32,11 @@ import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { DriftRecorder } from "./monitoring/drift/drift-recorder.ts";
 import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
+import { AccessLog } from "./monitoring/access-log.ts";
+import { tritonFamilies } from "./monitoring/triton-metrics.ts";
+import { RequestObserver } from "./monitoring/request-observer.ts";
 import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
+import { startTracing, type Tracing } from "./monitoring/tracing/request-traces.ts";
 import { readMemoryState } from "./memory-state.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
@@ -82,7 +88,13 @@ export interface Replica {
  * released what it took.
  */
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
-  const parts = assemble(options);
+  const metrics = new RuntimeMetrics({ models: options.config.models.map(({ name }) => name), build: BUILD_INFO });
+  const { name, namespace } = options.config.service;
+  const tracing = await startTracing(options.process, {
+    service: { name, namespace, version: BUILD_INFO.version },
+    onSpans: (outcome, count) => metrics.observeSpans(outcome, count),
+  });
+  const parts = assemble(options, metrics, tracing);
   try {
     const admin = await startAdmin(options, parts);
     parts.resources.use(admin);
@@ -110,6 +122,7 @@ interface Parts {
   readonly state: () => ReplicaState;
   readonly revision: Revision;
   readonly load: () => ReplicaLoad;
+  readonly monitoring: () => ReplicaMonitoring;
   /** Drawn by this process. */
   readonly instance: string;
   readonly feedback: Feedback;
@@ -125,7 +138,7 @@ interface Parts {
   readonly resources: AsyncDisposableStack;
 }
 
-function assemble(options: ReplicaOptions): Parts {
+function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tracing | undefined): Parts {
   const { config, logger } = options;
   const resources = new AsyncDisposableStack();
   const ready = Promise.withResolvers<void>();
@@ -135,12 +148,17 @@ function assemble(options: ReplicaOptions): Parts {
   const revision = new Revision();
   const instance = randomUUID();
 
-  const metrics = resources.use(
-    new RuntimeMetrics({ models: config.models.map(({ name }) => name), build: BUILD_INFO }),
-  );
+  resources.use(metrics);
+  resources.use(tracing);
+  const log = new AccessLog({
+    logger,
+    percent: options.process.LOCKSTEP_ACCESS_LOG_PERCENT,
+    random: Math.random,
+  });
+  const statistics = new ModelStatistics(metrics);
+  if (options.process.LOCKSTEP_TRITON_METRICS === "on") metrics.include(() => tritonFamilies(statistics));
   // First, because its configuration may be one that cannot be.
   const payloadLog = openPayloads(options, instance, metrics);
-  const statistics = new ModelStatistics(metrics);
   const drift = resources.use(
     new DriftRecorder({
       models: config.models.map((model) => ({
@@ -227,7 +245,7 @@ function assemble(options: ReplicaOptions): Parts {
       instance,
       onChange: (name, gate, heldMs) => {
         logGateState(logger, name, gate);
-        metrics.observeGate(name, gate.kind === "Serving" || gate.kind === "Fenced" ? gate.epoch : 0, heldMs);
+        metrics.observeGate(name, gate, heldMs);
         noteReadiness();
         revision.raise();
       },
@@ -258,7 +276,7 @@ function assemble(options: ReplicaOptions): Parts {
     statistics,
     protocols: new Set(config.protocols),
     feedback,
-    metrics,
+    metrics: new RequestObserver(metrics, log, tracing),
     logger,
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,
@@ -275,6 +293,8 @@ function assemble(options: ReplicaOptions): Parts {
     budget,
     unsent,
     onDismissed: (reason) => metrics.observeDismissal("http", reason),
+    onAnswered: (status) => metrics.observeHttpAnswer(status),
+    onDropped: () => metrics.observeDrop("http"),
   });
   const grpc =
     options.process.LOCKSTEP_GRPC_PORT === -1
@@ -285,6 +305,8 @@ function assemble(options: ReplicaOptions): Parts {
           budget,
           unsent,
           onDismissed: (reason) => metrics.observeDismissal("grpc", reason),
+          onAnswered: (code) => metrics.observeGrpcCall(code),
+          onDropped: () => metrics.observeDrop("grpc"),
         });
   return {
     manager,
@@ -296,6 +318,18 @@ function assemble(options: ReplicaOptions): Parts {
     state: () => replicaStateOf(manager.describe(), draining, (name) => switched.describe(name)),
     revision,
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
+    monitoring: () =>
+      replicaMonitoringOf(
+        {
+          instance,
+          models: metrics.modelSums(),
+          descriptions: manager.describe(),
+          drift: (model, version) => drift.describe(model, version),
+          outcomes: (model, version) => feedback.describe(model, version),
+          strayOutcomes: (model) => feedback.strayOutcomes(model),
+        },
+        performance.now(),
+      ),
     instance,
     feedback,
     payloadLog,
@@ -384,6 +418,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         revision,
         report: () => ({ instance, revision: revision.count, state: state() }),
         load: parts.load,
+        monitoring: parts.monitoring,
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
         takeOutcomes: (forwarded) => parts.feedback.takeForwarded(forwarded),

@@ -43,6 +43,7 @@ export class SimulatedReplica {
       takeOutcomes: () => Promise.resolve(),
       assignReference: () => false,
       profile: () => undefined,
+      monitoring: () => ({ instance: this.#instance, takenAtMs: performance.now(), models: [] }),
       load: () => ({ ...IDLE, instance: this.#instance, takenAtMs: performance.now() }),
       carryOut: (command) =>
         carryOut(command, {

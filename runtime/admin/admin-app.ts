@@ -14,6 +14,7 @@ import {
 } from "../../common/admin-api.ts";
 import { parseProfile, type Profile } from "../../common/drift/profile.ts";
 import {
+  MONITORING_PATH,
   OUTCOMES_PATH,
   parseForwardedOutcomes,
   parseReferenceAssignment,
@@ -21,6 +22,7 @@ import {
   REFERENCE_PATH,
   type ForwardedOutcomes,
   type ReferenceAssignment,
+  type ReplicaMonitoring,
 } from "../../common/monitoring-api.ts";
 import type { OperatorKeys } from "./operator-keys.ts";
 import type { Revision } from "./revision.ts";
@@ -29,6 +31,7 @@ import type { Revision } from "./revision.ts";
 export interface AdminAppOptions {
   readonly report: () => ReplicaReport;
   readonly load: () => ReplicaLoad;
+  readonly monitoring: () => ReplicaMonitoring;
   /** Raised with each change of the report. */
   readonly revision: Revision;
   /** Does what the operator says; returns why not, or undefined. */
@@ -57,9 +60,9 @@ const MAX_REFERENCE_BYTES = 2 * 1024 * 1024;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * What the admin port answers: the report at {@link STATE_PATH} and the load at {@link LOAD_PATH}, to GET; commands at
- * {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, which can be read at {@link PROFILE_PATH}, what is asked of
- * connections at {@link REBALANCE_PATH}, and outcomes at {@link OUTCOMES_PATH}.
+ * What the admin port answers: the report at {@link STATE_PATH}, the load at {@link LOAD_PATH} and what it did at
+ * {@link MONITORING_PATH}, to GET; commands at {@link COMMAND_PATH}, references at {@link REFERENCE_PATH}, which can be read at
+ * {@link PROFILE_PATH}, what is asked of connections at {@link REBALANCE_PATH}, and outcomes at {@link OUTCOMES_PATH}.
  */
 export function createAdminApp(options: AdminAppOptions): Express {
   const app = express();
@@ -84,6 +87,10 @@ export function createAdminApp(options: AdminAppOptions): Express {
   app
     .route(LOAD_PATH)
     .get((_request, response) => void response.json(options.load()))
+    .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
+  app
+    .route(MONITORING_PATH)
+    .get((_request, response) => void response.json(options.monitoring()))
     .all((_request, response) => void response.status(405).set("allow", "GET, HEAD").json({ error: "expected GET" }));
   app
     .route(COMMAND_PATH)

@@ -23,6 +23,10 @@ export interface GrpcServerOptions extends ServiceOptions {
   readonly random?: () => number;
   /** Told of each connection whose client is asked to make another, but for the end of the server. */
   readonly onDismissed?: (reason: DismissalReason) => void;
+  /** Told of each call when it is over: the name of its status, or the HTTP status of what was no call of gRPC. */
+  readonly onAnswered?: (code: string) => void;
+  /** Told of each connection that was closed unanswered because too many were open. */
+  readonly onDropped?: () => void;
   readonly limits?: Partial<GrpcLimits>;
 }
 
@@ -71,6 +75,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     logger: options.logger,
     random: options.random ?? Math.random,
     onDismissed: (reason) => options.onDismissed?.(reason),
+    onAnswered: (code) => options.onAnswered?.(code),
+    onDropped: () => options.onDropped?.(),
   });
   return {
     listen: (host, port): Promise<AddressInfo> => transport.listen(host, port),

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { ServingError } from "../errors.ts";
+import { requestIdFrom } from "../serving/request-id.ts";
 
 /** How long a refused connection stays open for its answer to be read, in ms. */
 const REFUSED_LINGER_MS = 250;
@@ -46,16 +47,21 @@ export function brokenRequest(): ConnectionFailure {
   };
 }
 
-/** Answers on a connection that has no request to answer, and closes it. */
-export function refuseConnection(socket: Duplex, failure: ConnectionFailure): void {
+/** Answers on a connection that has no request to answer, and closes it. `onAnswered` is told when the answer is written. */
+export function refuseConnection(
+  socket: Duplex,
+  failure: ConnectionFailure,
+  onAnswered: (status: number) => void,
+): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
+  socket.once("finish", () => onAnswered(failure.status));
   const body = JSON.stringify({ error: failure.error.message });
   socket.end(
     `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? "Error"}\r\n` +
-      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestIdFrom(undefined)}\r\nconnection: close\r\n\r\n${body}`,
   );
   // Closing at once could reset the connection before the client has read the answer.
   setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);

@@ -31,6 +31,8 @@ export interface FastConnectionHost {
   readonly opened: () => void;
   /** Its answer is written, or its connection gone. */
   readonly closed: () => void;
+  /** An answer is written; undefined: a request will have none, because its connection is gone. */
+  readonly answered: (status: number | undefined) => void;
   /** Connections on which nothing has come yet. */
   readonly fresh: DeadlineQueue<FastConnection>;
   /** Those that wait for the next request. */
@@ -194,6 +196,7 @@ export class FastConnection implements ExchangeConnection {
     this.#forgetUnsent();
     const exchange = this.#exchange;
     if (exchange === undefined) return;
+    this.#host.answered(exchange.status);
     exchange.listener?.end(true);
     exchange.listener = undefined;
     if (this.#queue === this.#host.sending) this.#stopWaiting();
@@ -226,7 +229,7 @@ export class FastConnection implements ExchangeConnection {
   #refuse(failure: ConnectionFailure): void {
     this.#detach();
     this.#socket.on("error", ignore);
-    refuseConnection(this.#socket, failure);
+    refuseConnection(this.#socket, failure, this.#host.answered);
   }
 
   #handOver(unread: Buffer): void {
@@ -259,6 +262,7 @@ export class FastConnection implements ExchangeConnection {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     this.#exchange = undefined;
+    if (!this.#isAnswerWritten) this.#host.answered(undefined);
     exchange.close();
     this.#host.closed();
   };

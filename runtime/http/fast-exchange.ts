@@ -20,6 +20,8 @@ export class FastExchange implements Transport {
   readonly head: CanonicalHead;
   listener: TransportListener | undefined;
   isAnswered = false;
+  /** Of its answer; 0 before there is one. */
+  status = 0;
   /** Whether its answer closes the connection. */
   isLast = false;
   /** Whether the rest of the body will not come. */
@@ -83,11 +85,14 @@ export class FastExchange implements Transport {
     if (this.isAnswered) return;
     this.isAnswered = true;
     this.#collector = undefined;
+    this.status = answer.status;
     try {
       this.#connection.write(this, answer);
     } catch (error) {
       // A header that a dialect made and nobody could read.
-      this.#connection.write(this, errorAnswer(ServingError.from(error)));
+      const failure = errorAnswer(ServingError.from(error));
+      this.status = failure.status;
+      this.#connection.write(this, failure);
     }
   }
 

@@ -4,11 +4,14 @@ import type { HttpLimits } from "./http-server-options.ts";
 
 /** Makes what the fast connections of one server share: their deadlines, and the way to the server. */
 export function createFastHost(
-  options: Pick<FastConnectionHost, "isDraining" | "unsent" | "routeOf" | "handOver" | "opened" | "closed"> & {
+  options: Pick<
+    FastConnectionHost,
+    "isDraining" | "unsent" | "routeOf" | "handOver" | "opened" | "closed" | "answered"
+  > & {
     readonly limits: HttpLimits;
   },
 ): FastConnectionHost {
-  const { limits, isDraining, unsent, routeOf, handOver, opened, closed } = options;
+  const { limits, isDraining, unsent, routeOf, handOver, opened, closed, answered } = options;
   const queue = (durationMs: number): DeadlineQueue<FastConnection> => {
     const made: DeadlineQueue<FastConnection> = new DeadlineQueue(durationMs, (connection) => connection.expire(made));
     return made;
@@ -22,6 +25,7 @@ export function createFastHost(
     handOver,
     opened,
     closed,
+    answered,
     fresh: queue(Math.min(limits.headersTimeoutMs, limits.receiveTimeoutMs)),
     idle: queue(limits.keepAliveTimeoutMs),
     receiving: queue(limits.receiveTimeoutMs),

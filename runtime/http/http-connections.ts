@@ -43,11 +43,11 @@ export class HttpConnection {
     this.#newest = transport;
   }
 
-  /** Nothing more will be read on it. What was asked for before is still answered. */
-  giveUp(failure: ConnectionFailure): void {
+  /** Nothing more will be read on it. What was asked for before is still answered; `onRefused` is told if nothing was. */
+  giveUp(failure: ConnectionFailure, onRefused: (status: number) => void): void {
     if (this.#isGivenUp) return;
     this.#isGivenUp = true;
-    if (this.exchanges.size === 0) refuseConnection(this.socket, failure);
+    if (this.exchanges.size === 0) refuseConnection(this.socket, failure, onRefused);
     for (const transport of this.exchanges) {
       if (transport.failReceiving(failure.error)) continue;
       transport.response.once("close", () => this.socket.destroy());

@@ -39,6 +39,10 @@ export interface HttpServerOptions {
   readonly random?: () => number;
   /** Told of each connection whose client is asked to make another. */
   readonly onDismissed?: (reason: DismissalReason) => void;
+  /** Told of each answer when all of it is written; undefined: a request has none, because its connection is gone. */
+  readonly onAnswered?: (status: number | undefined) => void;
+  /** Told of each connection that was closed unanswered because too many were open. */
+  readonly onDropped?: () => void;
   readonly limits?: Partial<HttpLimits>;
 }
 

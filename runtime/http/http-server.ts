@@ -116,7 +116,10 @@ class NodeHttpServer implements HttpServer {
     const dropped = new DroppedConnections(limits.maxConnections, options.logger);
     this.#server
       .prependListener("connection", (socket) => this.#onConnection(this.#connections.add(socket)))
-      .on("drop", () => dropped.count())
+      .on("drop", () => {
+        dropped.count();
+        this.#options.onDropped?.();
+      })
       .on("request", (request, response) => this.#dispatch({ request, response, expectsContinue: false }))
       .on("checkContinue", (request, response) => this.#dispatch({ request, response, expectsContinue: true }))
       .on("checkExpectation", (request, response) => this.#refuseExpectation({ request, response }))
@@ -191,6 +194,7 @@ class NodeHttpServer implements HttpServer {
       routeOf: (head) => this.#fastRouteOf(head),
       opened: () => this.#activity.opened(),
       closed: () => this.#activity.closed(),
+      answered: (status) => this.#options.onAnswered?.(status),
       handOver: (socket, unread) => {
         socket.pause();
         socket.unshift(unread);
@@ -238,7 +242,9 @@ class NodeHttpServer implements HttpServer {
 
   #endExchange(connection: HttpConnection, transport: NodeTransport): void {
     if (!connection.exchanges.delete(transport)) return;
-    transport.listener?.end(transport.response.writableFinished);
+    const { isWritten, response } = transport;
+    this.#options.onAnswered?.(isWritten ? response.statusCode : undefined);
+    transport.listener?.end(isWritten);
     this.#activity.closed();
   }
 
@@ -295,7 +301,9 @@ class NodeHttpServer implements HttpServer {
 
   #refuseExpectation(exchange: Pick<Exchange, "request" | "response">): void {
     const transport = this.#track({ ...exchange, expectsContinue: true });
-    transport.send(jsonAnswer(417, { error: "Expect: expected 100-continue, got another" }));
+    const answer = jsonAnswer(417, { error: "Expect: expected 100-continue, got another" });
+    const requestId = requestIdFrom(exchange.request.headers["x-request-id"]);
+    transport.send({ ...answer, headers: { "x-request-id": requestId } });
   }
 
   /** The parser or a timeout gave up on a connection. */
@@ -309,7 +317,7 @@ class NodeHttpServer implements HttpServer {
   #giveUp(socket: Duplex, failure: ConnectionFailure): void {
     const connection = this.#connections.of(socket);
     if (connection === undefined) socket.destroy();
-    else connection.giveUp(failure);
+    else connection.giveUp(failure, (status) => this.#options.onAnswered?.(status));
   }
 }
 

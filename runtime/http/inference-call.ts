@@ -1,7 +1,7 @@
 import { ListEntry } from "../core/arrival-list.ts";
 import type { ServableView } from "../core/servable.ts";
 import { ServingError, type RefusalReason } from "../errors.ts";
-import type { RequestCode } from "../monitoring/request-metrics.ts";
+import type { InferredTiming, RequestCode, RequestDetail } from "../monitoring/request-metrics.ts";
 import type { InferenceRoute, WireRequest } from "../protocol/dialect.ts";
 import { provenanceHeaders } from "../serving/provenance.ts";
 import type { Deadline } from "../serving/deadline-queue.ts";
@@ -11,10 +11,12 @@ import type { BodyAllowance } from "./request-body.ts";
 import type { Transport, TransportListener } from "./transport.ts";
 
 /** One request for inference, from its head until its answer is written or cannot be. */
-export class InferenceCall extends ListEntry implements TransportListener, WireRequest {
+export class InferenceCall extends ListEntry implements TransportListener, WireRequest, RequestDetail {
   readonly transport: Transport;
   readonly route: InferenceRoute;
   readonly requestId: string;
+  readonly carrier = "http";
+  readonly isItem = false;
   readonly allowance: BodyAllowance;
   readonly startMs: number;
   readonly #onEnd: (call: InferenceCall, isWritten: boolean) => void;
@@ -35,6 +37,7 @@ export class InferenceCall extends ListEntry implements TransportListener, WireR
   servable: Pick<ServableView, "id" | "digest"> | undefined;
   code: RequestCode = "OK";
   refusal: RefusalReason | undefined;
+  inferred: InferredTiming | undefined;
   /** Whether it counts as in flight: its body has arrived, its answer is not written. */
   isAdmitted = false;
   #hasEnded = false;

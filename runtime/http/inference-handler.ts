@@ -74,6 +74,7 @@ export class InferenceHandler {
       code: call.code,
       refusal: call.refusal,
       durationMs: performance.now() - call.startMs,
+      detail: call,
     });
   }
 
@@ -116,7 +117,7 @@ export class InferenceHandler {
     const body = received instanceof Uint8Array ? received : await received;
     call.body = coding === undefined ? body : await decompress(body, coding, call.allowance, signal);
     this.#admit(call);
-    const { answer, timing } = await path.infer(target, (servable) => route.dialect.prepare(call, servable), {
+    const inferred = await path.infer(target, (servable) => route.dialect.prepare(call, servable), {
       signal,
       requestId: call.requestId,
       priority,
@@ -125,6 +126,8 @@ export class InferenceHandler {
         call.servable = servable;
       },
     });
+    const { answer, timing } = inferred;
+    call.inferred = inferred;
     checkHeaders(answer);
     return this.#finish(call, {
       status: 200,

@@ -31,6 +31,7 @@ export class NodeTransport implements Transport {
   #isBroken = false;
   /** Whoever answers; set by the server. */
   listener: TransportListener | undefined;
+  #isWritten = false;
   /** Whether the answer begins before the request has ended. */
   isStream = false;
 
@@ -44,6 +45,11 @@ export class NodeTransport implements Transport {
   get contentLength(): number | undefined {
     const length = this.request.headers["content-length"];
     return length === undefined ? undefined : Number(length);
+  }
+
+  /** Whether the whole answer is written. The response may go on, to read what is left of the request. */
+  get isWritten(): boolean {
+    return this.#isWritten || this.response.writableFinished;
   }
 
   get isReceived(): boolean {
@@ -68,6 +74,9 @@ export class NodeTransport implements Transport {
       isLast: this.#options.isLast(this.request),
       lingerMs: this.#isBroken ? 0 : this.#options.lingerMs,
       expectsContinue: this.#expectsContinue,
+      onWritten: () => {
+        this.#isWritten = true;
+      },
     });
     const { response } = this;
     if (response.writableFinished || response.destroyed) return;

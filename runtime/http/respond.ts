@@ -42,11 +42,22 @@ function writePlainError({ message }: ServingError): WireAnswer {
   return { body: JSON.stringify({ error: message }) };
 }
 
-/** Writes head and body without ending the response. Does nothing if the client is gone or was answered already. */
-export function writeAnswer(response: ServerResponse, answer: Answer, options: { readonly isLast: boolean }): void {
+/**
+ * Writes head and body without ending the response; `onWritten` is told when all of it has gone. Does nothing if the client
+ * is gone or was answered already.
+ */
+export function writeAnswer(
+  response: ServerResponse,
+  answer: Answer,
+  options: { readonly isLast: boolean; readonly onWritten?: (() => void) | undefined },
+): void {
   if (response.headersSent || response.destroyed) return;
   response.writeHead(answer.status, headersOf(answer, options.isLast));
-  for (const part of partsOf(answer.body)) response.write(part);
+  const parts = partsOf(answer.body);
+  for (const part of parts.slice(0, -1)) response.write(part);
+  response.write(parts.at(-1) ?? "", (error) => {
+    if (error === undefined || error === null) options.onWritten?.();
+  });
 }
 
 /** Writes the whole answer. `isLast` closes the connection behind it. Does nothing if the client is gone or was answered already. */

@@ -86,7 +86,11 @@ export class RestHandler {
     return {
       method: "GET",
       path: "/metrics",
-      answer: async () => ({ status: 200, ...(await this.#options.metricsPages.render()) }),
+      answer: async ({ accept }) => ({
+        status: 200,
+        ...(await this.#options.metricsPages.render(accept)),
+        headers: { vary: "accept" },
+      }),
     };
   }
 }

@@ -26,6 +26,13 @@ export interface StreamContext {
   readonly priority: Priority | undefined;
   /** Aborts when the replica drains and the stream should come to an end of its own. */
   readonly ending: AbortSignal;
+  readonly sums: StreamSums;
+}
+
+/** What is counted of a stream. */
+export interface StreamSums {
+  /** Requests in it that have begun. */
+  items: number;
 }
 
 /**
@@ -33,11 +40,12 @@ export interface StreamContext {
  * that ends it. Throws ServingError.
  */
 export async function asRequest<T>(
-  { exchange, options, servable }: StreamContext,
+  { exchange, options, servable, sums }: StreamContext,
   protocol: string,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const startMs = performance.now();
+  sums.items++;
   using item = new ItemSignal(exchange.signal, options.requestTimeoutMs);
   let failure: ServingError | undefined;
   let isAdmitted = false;

@@ -5,6 +5,7 @@ import { csvRowReader } from "../protocol/stream/csv-row.ts";
 import { readRow } from "../protocol/stream/row.ts";
 import { errorItem, framingOf } from "../protocol/stream/item-framing.ts";
 import { quoteName } from "../protocol/wording.ts";
+import type { RequestCode, RequestDetail } from "../monitoring/request-metrics.ts";
 import { contentCodingOf } from "./content-encoding.ts";
 import type { InferTarget } from "../serving/infer-path.ts";
 import { requestTermsOf } from "../serving/request-terms.ts";
@@ -80,7 +81,7 @@ export class StreamHandler {
       begun = this.#begin(exchange, route, stream, requestId);
     } catch (thrown) {
       const error = ServingError.from(thrown);
-      this.#noteRefusal(route, error, { requestId, startMs });
+      this.#noteRefusal(route, error, detailOf(exchange, requestId, startMs));
       const answer = errorAnswer(error, { "x-request-id": requestId }, route.dialect.writeError);
       const options = {
         isLast: this.#isLast(exchange.request),
@@ -92,28 +93,43 @@ export class StreamHandler {
     }
     const { context, firstRow } = begun;
     const { allowance } = context;
+    let code: RequestCode = "OK";
     try {
       if (route.mode === "batch") await answerBatch(context, firstRow, rowReaderOf(context));
       else await answerStream(context);
       await context.exchange.end();
     } catch (thrown) {
       const error = ServingError.from(thrown);
+      ({ code } = error);
       await context.exchange.end(error.code === "Cancelled" ? undefined : context.framing.frame(errorItem(error)));
     } finally {
       allowance.end();
+      const { model, dialect, mode } = route;
+      this.#options.metrics.observeStream?.({
+        model: model ?? context.servable.id.name,
+        version: context.servable.id.version,
+        protocol: protocolOf(dialect.name, mode),
+        code,
+        durationMs: performance.now() - startMs,
+        items: context.sums.items,
+        detail: detailOf(exchange, requestId, startMs),
+      });
     }
   }
 
   /** A stream that does not begin is counted as one request. */
-  #noteRefusal(
-    { model = "", dialect, mode }: InferenceRoute,
-    error: ServingError,
-    { requestId, startMs }: { readonly requestId: string; readonly startMs: number },
-  ): void {
-    const protocol = `${dialect.name}-${mode === "batch" ? "batch" : "stream"}`;
-    const durationMs = performance.now() - startMs;
+  #noteRefusal({ model = "", dialect, mode }: InferenceRoute, error: ServingError, detail: RequestDetail): void {
+    const { requestId, startMs } = detail;
     const { code, refusal } = error;
-    this.#options.metrics.observeRequest({ model, version: undefined, protocol, code, refusal, durationMs });
+    this.#options.metrics.observeRequest({
+      model,
+      version: undefined,
+      protocol: protocolOf(dialect.name, mode),
+      code,
+      refusal,
+      durationMs: performance.now() - startMs,
+      detail,
+    });
     if (error.code !== "Internal") return;
     this.#options.logger.error({ requestId, model: quoteName(model), err: error.cause ?? error }, "request failed");
   }
@@ -169,8 +185,23 @@ export class StreamHandler {
       servable,
       priority,
     };
-    return { context: { ...context, ending: this.#ending.signal }, firstRow };
+    return { context: { ...context, ending: this.#ending.signal, sums: { items: 0 } }, firstRow };
   }
+}
+
+function protocolOf(dialect: string, mode: InferenceRoute["mode"]): string {
+  return `${dialect}-${mode === "batch" ? "batch" : "stream"}`;
+}
+
+function detailOf({ request }: Exchange, requestId: string, startMs: number): RequestDetail {
+  return {
+    requestId,
+    startMs,
+    carrier: "http",
+    isItem: false,
+    inferred: undefined,
+    header: (name) => textOf(request.headers[name]),
+  };
 }
 
 function textOf(header: string | readonly string[] | undefined): string | undefined {

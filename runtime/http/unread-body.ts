@@ -13,6 +13,8 @@ export interface UnreadOptions {
   readonly lingerMs: number;
   /** Whether the client still waits for `100 Continue`: then it may or may not send the body. */
   readonly expectsContinue: boolean;
+  /** Told when the whole answer is written, which may be long before the response has ended. */
+  readonly onWritten?: () => void;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function answerUnread(
     request.resume();
     return;
   }
-  writeAnswer(response, answer, { isLast: true });
+  writeAnswer(response, answer, { isLast: true, onWritten: options.onWritten });
   if (options.lingerMs > 0) await discardBody(request, options.lingerMs);
   response.end();
 }

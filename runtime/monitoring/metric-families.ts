@@ -14,10 +14,13 @@ export interface FamilySpec {
 /** The values of all labels of a family, by name. */
 export type Labels = Readonly<Record<string, string>>;
 
+/** Prometheus' text format, or OpenMetrics 1.0, which has exemplars. */
+export type ExpositionForm = "prometheus" | "openmetrics";
+
 /** A family of series as the exposition needs it. */
 export interface MetricFamily {
-  /** Its lines in Prometheus' text format, in pieces: what it is, then all lines of a series at a time. */
-  text(): Iterable<string>;
+  /** Its lines in pieces: what it is, then all lines of a series at a time. Default: Prometheus' text format. */
+  text(form?: ExpositionForm): Iterable<string>;
 }
 
 /** A number that is counted up, or set. */
@@ -64,10 +67,18 @@ export class ValueFamily implements MetricFamily {
     this.#series.clear();
   }
 
-  *text(): Iterable<string> {
-    yield description(this.#spec, this.#type);
+  *text(form: ExpositionForm = "prometheus"): Iterable<string> {
+    yield description(this.#spec, this.#type, form);
     for (const { head, value } of this.#series.values()) yield `${head} ${numberText(value)}\n`;
   }
+}
+
+/** An observation that stands for those in its bucket. */
+interface Exemplar {
+  readonly value: number;
+  readonly traceId: string;
+  /** Since 1970. */
+  readonly seconds: number;
 }
 
 /** How many observations lie between bounds, and their sum. */
@@ -77,25 +88,33 @@ export class Histogram {
   /** For each bound those above the one before; then those above all. */
   readonly #counts: Float64Array;
   #sum = 0;
+  /** The latest of each bucket, if any has one. */
+  #exemplars: (Exemplar | undefined)[] | undefined;
 
   constructor(bounds: Float64Array) {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  observe(value: number): void {
+  /** `traceId` is that of the trace in which it was observed, if that is recorded. */
+  observe(value: number, traceId?: string): void {
     const bounds = this.#bounds;
     let bucket = 0;
     while (bucket < bounds.length && value > (bounds[bucket] ?? 0)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
+    if (traceId === undefined) return;
+    this.#exemplars ??= [];
+    this.#exemplars[bucket] = { value, traceId, seconds: Date.now() / 1000 };
   }
 
   /** The lines of the series; `heads` are those of the buckets, then of the sum and the count. */
-  text(heads: readonly string[]): string {
+  text(heads: readonly string[], form: ExpositionForm = "prometheus"): string {
     let text = "";
     let count = 0;
-    for (const [bucket, each] of this.#counts.entries()) text += `${heads[bucket]} ${(count += each)}\n`;
+    const exemplars = form === "openmetrics" ? this.#exemplars : undefined;
+    for (const [bucket, each] of this.#counts.entries())
+      text += `${heads[bucket]} ${(count += each)}${exemplarText(exemplars?.[bucket])}\n`;
     const [sum, total] = heads.slice(-2);
     return `${text}${sum} ${numberText(this.#sum)}\n${total} ${count}\n`;
   }
@@ -125,9 +144,14 @@ export class HistogramFamily implements MetricFamily {
     return found.histogram;
   }
 
-  *text(): Iterable<string> {
-    yield description(this.#spec, "histogram");
-    for (const { histogram, heads } of this.#series.values()) yield histogram.text(heads);
+  /** Forgets a series. */
+  remove(labels: Labels): void {
+    this.#series.delete(labelsText(this.#spec, labels));
+  }
+
+  *text(form: ExpositionForm = "prometheus"): Iterable<string> {
+    yield description(this.#spec, "histogram", form);
+    for (const { histogram, heads } of this.#series.values()) yield histogram.text(heads, form);
   }
 
   #headsOf(labels: string): string[] {
@@ -141,8 +165,23 @@ export class HistogramFamily implements MetricFamily {
   }
 }
 
-function description({ name, help }: FamilySpec, type: string): string {
-  return `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n# TYPE ${name} ${type}\n`;
+function description({ name, help }: FamilySpec, type: string, form: ExpositionForm): string {
+  const isOpen = form === "openmetrics";
+  // There, counters are called without their suffix; one that has none cannot be called a counter.
+  const isCounter = type === "counter" && name.endsWith(TOTAL);
+  const family = isOpen && isCounter ? name.slice(0, -TOTAL.length) : name;
+  const kind = isOpen && type === "counter" && !isCounter ? "unknown" : type;
+  let text = help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+  if (isOpen) text = text.replaceAll('"', '\\"');
+  return `# HELP ${family} ${text}\n# TYPE ${family} ${kind}\n`;
+}
+
+const TOTAL = "_total";
+
+function exemplarText(exemplar: Exemplar | undefined): string {
+  if (exemplar === undefined) return "";
+  const { traceId, value, seconds } = exemplar;
+  return ` # {trace_id="${traceId}"} ${numberText(value)} ${numberText(seconds)}`;
 }
 
 function labelsText({ name, labels: names }: FamilySpec, labels: Labels): string {

@@ -32,11 +32,41 @@ export const RUNTIME_METRICS = {
     help: "Requests for inference that are being worked on.",
     labels: [],
   },
+  modelInFlight: {
+    name: "lockstep_model_requests_in_flight",
+    type: "gauge",
+    help: "Requests for inference that wait for a model or are being answered by it, without the time in which they arrive and their answers are sent.",
+    labels: ["model"],
+  },
   refusals: {
     name: "lockstep_requests_refused_total",
     type: "counter",
     help: "Requests for inference that were refused with 429 or RESOURCE_EXHAUSTED, by reason: in-flight (too many were), memory (too many bytes were), queue (too many waited), deadline (it would have come too late), priority (others of higher priority needed the place).",
     labels: ["reason"],
+  },
+  httpAnswers: {
+    name: "lockstep_http_answers_total",
+    type: "counter",
+    help: "Answers over HTTP that were written whole, whatever was asked for, by status; answers to what was no request among them. Of a stream, its head and all of its items are one answer.",
+    labels: ["code"],
+  },
+  httpUnanswered: {
+    name: "lockstep_http_unanswered_total",
+    type: "counter",
+    help: "Requests over HTTP whose connection was gone before their answer was written.",
+    labels: [],
+  },
+  grpcCalls: {
+    name: "lockstep_grpc_calls_total",
+    type: "counter",
+    help: "Calls over gRPC that have ended, whatever was asked for, by status; 405 and 415 for what was no call of gRPC. Of calls whose client went away before the answer, the status is CANCELLED.",
+    labels: ["code"],
+  },
+  drops: {
+    name: "lockstep_connections_dropped_total",
+    type: "counter",
+    help: "Connections that were closed unanswered because too many were open, by protocol (http, grpc).",
+    labels: ["protocol"],
   },
   dismissals: {
     name: "lockstep_connections_dismissed_total",
@@ -72,6 +102,12 @@ export const RUNTIME_METRICS = {
     labels: ["model", "version", "direction"],
     buckets: [0.00001, 0.00005, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 1],
   },
+  traceSpans: {
+    name: "lockstep_trace_spans_total",
+    type: "counter",
+    help: "Spans of traces by what became of them: exported, failed (the collector did not take them) or dropped (too many waited for it). Only where traces are on.",
+    labels: ["outcome"],
+  },
   modelInfo: {
     name: "lockstep_model_info",
     type: "gauge",
@@ -95,6 +131,18 @@ export const RUNTIME_METRICS = {
     type: "gauge",
     help: "The epoch that the replica serves, where the operator switches versions; 0 while it answers nobody.",
     labels: ["model"],
+  },
+  gate: {
+    name: "lockstep_gate",
+    type: "gauge",
+    help: "Where the operator switches versions, 1 for what the replica does with requests that name none, 0 for the rest: Unjoined (the operator has not said what to serve), Serving, Fenced (requests are held during a switch) or Unsure (they are refused until the operator is heard).",
+    labels: ["model", "state"],
+  },
+  modelMemory: {
+    name: "lockstep_model_load_memory_bytes",
+    type: "gauge",
+    help: "How much the memory of the process grew while a version was loaded and warmed up. Of versions that are loaded at the same time, each has the growth by all of them.",
+    labels: ["model", "version"],
   },
   switchHeld: {
     name: "lockstep_switch_held_seconds",

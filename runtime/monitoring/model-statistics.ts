@@ -24,6 +24,8 @@ export interface VersionStatistics {
   readonly compute: DurationCount;
   /** Writing answers. */
   readonly encode: DurationCount;
+  /** Requests that are being answered. */
+  readonly pending: number;
   /** Runs by their number of rows, ascending. */
   readonly batches: readonly ({ readonly rows: number } & DurationCount)[];
 }
@@ -73,6 +75,7 @@ class Counts {
   lastInferenceMs = 0;
   inferenceCount = 0;
   executionCount = 0;
+  pending = 0;
   readonly success = new Duration();
   readonly fail = new Duration();
   readonly queue = new Duration();
@@ -129,6 +132,33 @@ export class ModelStatistics implements ModelStatisticsReader {
       counts.batches.set(size, batch);
     }
     batch.add(computeMs);
+  }
+
+  /** A request begins to be answered; {@link end} follows once. */
+  begin(id: ServableId): void {
+    this.#countsOf(id).pending++;
+    this.#metrics?.begin(id.name);
+  }
+
+  end(id: ServableId): void {
+    this.#countsOf(id).pending--;
+    this.#metrics?.end(id.name);
+  }
+
+  /** A request waits before a version is chosen for it; {@link release} follows once. */
+  hold(model: string): void {
+    this.#metrics?.begin(model);
+  }
+
+  release(model: string): void {
+    this.#metrics?.end(model);
+  }
+
+  /** Of all versions that something has happened to. */
+  all(): readonly VersionStatistics[] {
+    return [...this.#versions].flatMap(([name, versions]) =>
+      [...versions.keys()].flatMap((version) => this.of({ name, version }) ?? []),
+    );
   }
 
   /** Forgets a version that was unloaded. */

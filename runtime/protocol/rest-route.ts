@@ -27,7 +27,7 @@ export interface RestRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Decompressed; empty where there is none. */
   readonly body: Uint8Array;
-  /** What the client would like to get. */
+  /** The header Accept. */
   readonly accept?: string | undefined;
 }
 

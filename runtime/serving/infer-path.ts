@@ -46,6 +46,9 @@ export interface Inferred<T> {
   readonly answer: T;
   readonly servable: ServableView;
   readonly timing: RequestTiming;
+  /** When the model began to be asked, and when the answer was written out, of performance.now(). */
+  readonly startMs: number;
+  readonly endMs: number;
 }
 
 /** Where the time of a request went, from the moment its body was there. */
@@ -109,7 +112,11 @@ export class InferPath {
     if (target.version !== undefined) return undefined;
     const gate = this.#options.gates?.get(target.model);
     const held = gate?.hold(signal);
-    return gate === undefined || held === undefined ? undefined : waitFor(held, () => gate.hold(signal));
+    if (gate === undefined || held === undefined) return undefined;
+    return this.#held(
+      target.model,
+      waitFor(held, () => gate.hold(signal)),
+    );
   }
 
   /** Answers one request. Throws ServingError, or the reason of `context.signal`. */
@@ -144,6 +151,16 @@ export class InferPath {
     for (const states of this.#sequences.values()) states.forgetIdle();
   }
 
+  async #held(model: string, wait: Promise<void>): Promise<void> {
+    const { statistics } = this.#options;
+    statistics.hold(model);
+    try {
+      await wait;
+    } finally {
+      statistics.release(model);
+    }
+  }
+
   async #answer<T>(
     handle: ServableHandle,
     prepare: Prepare<T>,
@@ -152,6 +169,8 @@ export class InferPath {
   ): Promise<Inferred<T> | Elsewhere> {
     context.onServable?.(handle);
     const startMs = performance.now();
+    const { statistics } = this.#options;
+    statistics.begin(handle.id);
     let tapped: TappedRequest | undefined;
     try {
       const prepared = prepare(handle);
@@ -174,17 +193,19 @@ export class InferPath {
       // Written out, because spreading costs a microsecond here, on the way of every request.
       const timing = { queueMs, computeMs, batchSize, decodeMs, encodeMs };
       tapped?.answered(result.outputs, timing);
-      this.#options.statistics.observeInference(
+      statistics.observeInference(
         handle.id,
         { ok: true, totalMs: endMs - startMs, rows, queueMs, decodeMs, computeMs, encodeMs },
         Date.now(),
       );
-      return { answer, servable: handle, timing };
+      return { answer, servable: handle, timing, startMs, endMs };
     } catch (error) {
       tapped?.failed(error);
       const observation = { ok: false, totalMs: performance.now() - startMs } as const;
-      this.#options.statistics.observeInference(handle.id, observation, Date.now());
+      statistics.observeInference(handle.id, observation, Date.now());
       throw error;
+    } finally {
+      statistics.end(handle.id);
     }
   }
 

@@ -24,7 +24,7 @@ import { discardRest } from "./unread.ts";
 import { UntakenAnswer } from "./untaken-answer.ts";
 import { parseTimeout, statusOf, type Metadata } from "./metadata.ts";
 import type { Connection } from "./connections.ts";
-import type { Method, StreamContext } from "./method.ts";
+import type { AnswerMessage, Method, StreamContext } from "./method.ts";
 
 const CONTENT_TYPE = "application/grpc";
 const OK_TRAILERS = { "grpc-status": "0" };
@@ -71,6 +71,7 @@ export class GrpcCall extends ListEntry implements StreamContext, StreamListener
   readonly #headers: IncomingHttpHeaders;
   readonly #controller = new AbortController();
   readonly #incoming: IncomingMessages;
+  #answer: AnswerMessage | undefined;
   #onOver: ((code: RequestCode, refusal?: RefusalReason) => void) | undefined;
   /** Headers of the answer, as far as they are known. */
   readonly #answerHeaders: Record<string, string | number>;
@@ -111,6 +112,7 @@ export class GrpcCall extends ListEntry implements StreamContext, StreamListener
   /** Begins to read. */
   start(): void {
     listenTo(this.#stream, this);
+    if (this.method.kind === "unary") this.#answer = this.method.begin(this);
     try {
       const encoding = encodingOf(this.header("grpc-encoding"));
       this.#incoming.setEncoding(encoding);
@@ -132,6 +134,11 @@ export class GrpcCall extends ListEntry implements StreamContext, StreamListener
 
   get deadlineMs(): number {
     return Math.min(this.startMs + (this.#timeoutMs ?? Number.POSITIVE_INFINITY), this.#latestMs);
+  }
+
+  /** How the call has ended, once it has. */
+  get code(): RequestCode {
+    return this.#code;
   }
 
   header(name: string): string | undefined {
@@ -245,16 +252,16 @@ export class GrpcCall extends ListEntry implements StreamContext, StreamListener
       this.fail(error);
       return;
     }
-    if (this.method.kind === "unary") void this.#answerUnary(this.method.answer);
+    if (this.#answer !== undefined) void this.#answerUnary(this.#answer);
     else this.#incoming.wake();
   }
 
-  async #answerUnary(answer: Extract<Method, { kind: "unary" }>["answer"]): Promise<void> {
+  async #answerUnary(answer: AnswerMessage): Promise<void> {
     try {
       const message = this.#incoming.only();
       this.#startClock();
       const read = message.isCompressed ? await this.#incoming.decompress(message) : message;
-      const frame = sealFrame(await answer(read, this));
+      const frame = sealFrame(await answer(read));
       const encoded = this.#answerEncoding === undefined ? frame : await compressFrame(frame, this.#answerEncoding);
       if (this.#isAnswered || this.#isOver) return;
       this.#finish();

@@ -15,10 +15,11 @@ import type { DismissalReason } from "../../serving/connection-term.ts";
 import { Connections, dismiss } from "./connections.ts";
 import { Activity } from "../../serving/activity.ts";
 import { DeadlineQueue } from "../../serving/deadline-queue.ts";
+import { requestIdFrom } from "../../serving/request-id.ts";
 import type { UnsentAnswers } from "../../serving/unsent-answers.ts";
 import { GrpcCall, type CallHost } from "./grpc-call.ts";
 import type { GrpcLimits } from "./grpc-limits.ts";
-import { statusOf } from "./metadata.ts";
+import { statusNameOf, statusOf } from "./metadata.ts";
 import type { Methods } from "./method.ts";
 import { discardRest } from "./unread.ts";
 
@@ -75,6 +76,10 @@ export interface GrpcServerParts {
   readonly random: () => number;
   /** Told of each connection whose client is asked to make another, but for the end of the server. */
   readonly onDismissed: (reason: DismissalReason) => void;
+  /** Told of each call when it is over: the name of its status, or the HTTP status of what was no call of gRPC. */
+  readonly onAnswered: (code: string) => void;
+  /** Told of each connection that was closed unanswered because too many were open. */
+  readonly onDropped: () => void;
 }
 
 /** Makes a server of methods; it does not listen yet. */
@@ -169,6 +174,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   }
 
   onEnd(call: GrpcCall): void {
+    this.#parts.onAnswered(statusNameOf(call.code));
     if (this.#calls.remove(call)) {
       call.connection.calls--;
       call.connection.idleSinceMs = performance.now();
@@ -237,6 +243,7 @@ class NodeGrpcServer implements GrpcServer, CallHost {
   /** Whoever is dropped gets no answer, so at least the log tells. */
   #onDrop(): void {
     this.#droppedConnections++;
+    this.#parts.onDropped();
     const nowMs = performance.now();
     if (nowMs < this.#nextDropLogMs) return;
     this.#nextDropLogMs = nowMs + DROP_LOG_INTERVAL_MS;
@@ -258,18 +265,28 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     if (this.#isDraining) dismiss(connection, performance.now());
     const contentType = headers["content-type"];
     if (headers[":method"] !== "POST") {
-      refuse(stream, { ":status": 405, allow: "POST" });
+      this.#refuse(
+        stream,
+        { ":status": 405, allow: "POST", "x-request-id": requestIdFrom(headers["x-request-id"]) },
+        "405",
+      );
       return;
     }
     if (contentType === undefined || !/^application\/grpc(\+proto)?(;|$)/.test(contentType)) {
-      refuse(stream, { ":status": 415 });
+      this.#refuse(stream, { ":status": 415, "x-request-id": requestIdFrom(headers["x-request-id"]) }, "415");
       return;
     }
     const path = String(headers[":path"]);
     const method = this.#parts.methods.get(path);
     if (method === undefined) {
       const error = new ServingError("Unimplemented", "method: expected one that this server has, got another");
-      refuse(stream, { ":status": 200, "content-type": "application/grpc", ...statusOf(error) });
+      const status = {
+        ":status": 200,
+        "content-type": "application/grpc",
+        "x-request-id": requestIdFrom(headers["x-request-id"]),
+        ...statusOf(error),
+      };
+      this.#refuse(stream, status, statusNameOf(error.code));
       return;
     }
     const call = new GrpcCall(this, { stream, connection, headers, method });
@@ -279,11 +296,12 @@ class NodeGrpcServer implements GrpcServer, CallHost {
     call.start();
     if (this.#isClosing) call.stop();
   }
-}
 
-/** Answers without reading what may come. */
-function refuse(stream: ServerHttp2Stream, headers: Record<string, string | number>): void {
-  stream.on("error", () => undefined);
-  stream.respond(headers, { endStream: true });
-  discardRest(stream);
+  /** Answers without reading what may come. */
+  #refuse(stream: ServerHttp2Stream, headers: Record<string, string | number>, code: string): void {
+    stream.on("error", () => undefined);
+    stream.once("close", () => this.#parts.onAnswered(code));
+    stream.respond(headers, { endStream: true });
+    discardRest(stream);
+  }
 }

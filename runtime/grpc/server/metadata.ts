@@ -1,4 +1,5 @@
 import { ERROR_CODES, ServingError } from "../../errors.ts";
+import type { RequestCode } from "../../monitoring/request-metrics.ts";
 
 /** What clients send beside a message, and what they are told beside an answer. */
 
@@ -29,6 +30,32 @@ export function encodeMessage(message: string): string {
     encoded += isPlain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   }
   return encoded;
+}
+
+/** The names of gRPC's statuses, by their numbers. */
+const STATUS_NAMES = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+] as const;
+
+/** The name of the status of a call, as gRPC has it. */
+export function statusNameOf(code: RequestCode): string {
+  return code === "OK" ? code : (STATUS_NAMES[ERROR_CODES[code].grpc] ?? "UNKNOWN");
 }
 
 /** How a call has failed, as its client is told. */

@@ -43,6 +43,9 @@ export interface StreamContext extends CallContext {
   send(frame: Buffer): Promise<void>;
 }
 
+/** Answers a call's only message. */
+export type AnswerMessage = (message: ReceivedMessage) => Promise<Buffer> | Buffer;
+
 /**
  * What a path stands for. Messages are decompressed; answers are frames: a message with 5 bytes before it, which are
  * sealed by the server. What is thrown becomes the call's status.
@@ -52,7 +55,8 @@ export type Method =
       readonly kind: "unary";
       /** Default: the server's limit. */
       readonly maxMessageBytes?: number;
-      readonly answer: (message: ReceivedMessage, call: CallContext) => Promise<Buffer> | Buffer;
+      /** Called when the call begins, whether or not a message comes that can be answered. Never throws. */
+      readonly begin: (call: CallContext) => AnswerMessage;
     }
   | {
       readonly kind: "stream";

@@ -17,7 +17,7 @@ export function messageMethod<Q extends object, A extends object>(
   return {
     kind: "unary",
     maxMessageBytes: MAX_QUESTION_BYTES,
-    answer: (message, call) => frameOf(response, answer(decodeMessage(request, message.bytes), call)),
+    begin: (call) => (message) => frameOf(response, answer(decodeMessage(request, message.bytes), call)),
   };
 }
 

@@ -4,11 +4,12 @@ import { checkClassifications, classifyOutputs } from "../../protocol/v2/classif
 import type { PreparedRequestOf } from "../../serving/infer-path.ts";
 import { provenanceHeaders, serverTiming, TIMING_REQUEST_HEADER } from "../../serving/provenance.ts";
 import { FRAME_HEAD_BYTES } from "../server/compression.ts";
+import type { ReceivedMessage } from "../server/message-reader.ts";
 import type { CallContext, Method } from "../server/method.ts";
 import { contentsFormOf, inferRequestOf } from "../tensors/infer-request.ts";
 import { readInferRequestMessage, type InferRequestMessage } from "../tensors/infer-request-message.ts";
 import { writeInferResponse } from "../tensors/infer-response.ts";
-import { InferenceRecord } from "./inference-record.ts";
+import { recordOf, type InferenceRecord } from "./inference-record.ts";
 import type { ServiceOptions } from "./service-options.ts";
 import { v2Target } from "./v2-target.ts";
 
@@ -19,27 +20,35 @@ export const V2_GRPC = "grpc";
 export function modelInfer(options: ServiceOptions): Method {
   return {
     kind: "unary",
-    answer: async ({ bytes, ownsMemory }, call) => {
-      const record = new InferenceRecord(options, V2_GRPC, call.startMs);
-      call.onOver((code, refusal) => record.end(code, refusal));
-      record.admit();
-      const message = readInferRequestMessage(bytes);
-      record.model = message.modelName;
-      const { answer, timing } = await options.path.infer(
-        v2Target(message.modelName, message.modelVersion),
-        (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
-        {
-          signal: call.signal,
-          requestId: call.requestId,
-          priority: call.priority,
-          deadlineMs: call.deadlineMs,
-          onServable: (servable) => noteServable(record, call, servable),
-        },
-      );
-      if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(timing) });
-      return answer;
+    begin: (call) => {
+      const record = recordOf(options, V2_GRPC, call);
+      return (message) => answerInfer(options, message, { call, record });
     },
   };
+}
+
+async function answerInfer(
+  options: ServiceOptions,
+  { bytes, ownsMemory }: ReceivedMessage,
+  { call, record }: { readonly call: CallContext; readonly record: InferenceRecord },
+): Promise<Buffer> {
+  record.admit();
+  const message = readInferRequestMessage(bytes);
+  record.model = message.modelName;
+  const inferred = await options.path.infer(
+    v2Target(message.modelName, message.modelVersion),
+    (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: false }),
+    {
+      signal: call.signal,
+      requestId: call.requestId,
+      priority: call.priority,
+      deadlineMs: call.deadlineMs,
+      onServable: (servable) => noteServable(record, call, servable),
+    },
+  );
+  record.inferred = inferred;
+  if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(inferred.timing) });
+  return inferred.answer;
 }
 
 function noteServable(record: InferenceRecord, call: CallContext, servable: ServableView): void {

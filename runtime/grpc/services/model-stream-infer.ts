@@ -1,4 +1,6 @@
+import type { ServableView } from "../../core/servable.ts";
 import { ServingError } from "../../errors.ts";
+import type { RequestCode } from "../../monitoring/request-metrics.ts";
 import type { InferTarget } from "../../serving/infer-path.ts";
 import type { InferStream } from "../../serving/infer-stream.ts";
 import { ItemSignal } from "../../serving/item-signal.ts";
@@ -29,7 +31,12 @@ class Stream {
   readonly #call: StreamContext;
   readonly #maxItems: number;
   readonly #endsOnError: boolean;
+  /** Requests that are not answered yet. */
   #items = 0;
+  /** All of them. */
+  #received = 0;
+  /** What answered the last one. */
+  #servable: ServableView["id"] | undefined;
   #onRoom: (() => void) | undefined;
   /** Settles when all answers so far are sent. */
   #sent: Promise<void> = Promise.resolve();
@@ -46,12 +53,14 @@ class Stream {
 
   async run(): Promise<void> {
     const call = this.#call;
+    call.onOver((code) => this.#tell(code));
     using stream = this.#options.path.openStream();
     try {
       for (;;) {
         const message = await Promise.race([call.receive(), this.#failed.promise]);
         if (message === undefined) break;
         this.#items++;
+        this.#received++;
         // In this turn of the event loop: the requests of a sequence begin in their order.
         const answering = this.#answer(message, stream);
         this.#sent = this.#send(this.#sent, answering, message);
@@ -76,6 +85,26 @@ class Stream {
     this.#onRoom?.();
   }
 
+  #tell(code: RequestCode): void {
+    const { requestId, startMs } = this.#call;
+    this.#options.metrics.observeStream?.({
+      model: this.#servable?.name ?? "",
+      version: this.#servable?.version,
+      protocol: `${V2_GRPC}-stream`,
+      code,
+      durationMs: performance.now() - startMs,
+      items: this.#received,
+      detail: {
+        requestId,
+        startMs,
+        carrier: "grpc",
+        isItem: false,
+        inferred: undefined,
+        header: (name) => this.#call.header(name),
+      },
+    });
+  }
+
   async #room(): Promise<void> {
     while (this.#items >= this.#maxItems) {
       await new Promise<void>((resolve) => {
@@ -87,7 +116,12 @@ class Stream {
   /** Answers one request, whatever happens; never rejects. */
   async #answer({ bytes, ownsMemory }: ReceivedMessage, stream: InferStream): Promise<Answer> {
     const { path, requestTimeoutMs } = this.#options;
-    const record = new InferenceRecord(this.#options, V2_GRPC, performance.now());
+    const record = new InferenceRecord(this.#options, V2_GRPC, {
+      requestId: this.#call.requestId,
+      startMs: performance.now(),
+      isItem: true,
+      header: (name) => this.#call.header(name),
+    });
     let id = "";
     try {
       using item = new ItemSignal(this.#call.signal, requestTimeoutMs);
@@ -98,7 +132,7 @@ class Stream {
       const target = v2Target(message.modelName, message.modelVersion);
       // A version is kept for the whole stream only where there is a state to be kept with it.
       const way = this.#hasState(target) ? stream : path;
-      const { answer } = await way.infer(
+      const inferred = await way.infer(
         target,
         (servable) => prepareInfer(message, { servable, ownsMemory, isStreamed: true }),
         {
@@ -107,11 +141,13 @@ class Stream {
           deadlineMs: Math.min(performance.now() + requestTimeoutMs, this.#call.deadlineMs),
           onServable: (servable) => {
             record.servable = servable;
+            this.#servable = servable.id;
           },
         },
       );
+      record.inferred = inferred;
       record.end("OK");
-      return { frame: answer, error: undefined };
+      return { frame: inferred.answer, error: undefined };
     } catch (thrown) {
       const error = ServingError.from(thrown);
       record.end(error.code, error.refusal);

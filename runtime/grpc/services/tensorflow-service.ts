@@ -13,7 +13,7 @@ import type { ReceivedMessage } from "../server/message-reader.ts";
 import { readPredictMessage, writePredictResponse, type PredictMessage } from "../tensors/predict-message.ts";
 import { TENSORFLOW_TYPES, tensorOfProto } from "../tensors/tensor-proto.ts";
 import { encodeMessage } from "../wire/message-codec.ts";
-import { InferenceRecord } from "./inference-record.ts";
+import { recordOf, type InferenceRecord } from "./inference-record.ts";
 import { messageMethod } from "./message-method.ts";
 import { wantsTiming } from "./model-infer.ts";
 import type { ServiceOptions } from "./service-options.ts";
@@ -27,7 +27,13 @@ const METADATA_FIELD = "signature_def";
 /** The methods of tensorflow.serving.PredictionService, by their names. */
 export function predictionService(options: ServiceOptions): Readonly<Record<string, Method>> {
   return {
-    Predict: { kind: "unary", answer: (message, call) => predict(options, message, call) },
+    Predict: {
+      kind: "unary",
+      begin: (call) => {
+        const record = recordOf(options, TENSORFLOW_GRPC, call);
+        return (message) => predict(options, message, { call, record });
+      },
+    },
     GetModelMetadata: messageMethod(
       tensorflow.GetModelMetadataRequest,
       tensorflow.GetModelMetadataResponse,
@@ -70,15 +76,17 @@ export function modelService({ servables }: ServiceOptions): Readonly<Record<str
   };
 }
 
-async function predict(options: ServiceOptions, received: ReceivedMessage, call: CallContext): Promise<Buffer> {
-  const record = new InferenceRecord(options, TENSORFLOW_GRPC, call.startMs);
-  call.onOver((code, refusal) => record.end(code, refusal));
+async function predict(
+  options: ServiceOptions,
+  received: ReceivedMessage,
+  { call, record }: { readonly call: CallContext; readonly record: InferenceRecord },
+): Promise<Buffer> {
   record.admit();
   const message = readPredictMessage(received.bytes);
   record.model = message.spec?.name ?? "";
   const prepare = (servable: ServableView): PreparedRequestOf<Buffer> =>
     preparePredict(message, { servable, received, call });
-  const { answer, timing } = await options.path.infer(targetOf(message.spec), prepare, {
+  const inferred = await options.path.infer(targetOf(message.spec), prepare, {
     signal: call.signal,
     requestId: call.requestId,
     priority: call.priority,
@@ -88,8 +96,9 @@ async function predict(options: ServiceOptions, received: ReceivedMessage, call:
       call.addMetadata(provenanceHeaders(servable));
     },
   });
-  if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(timing) });
-  return answer;
+  record.inferred = inferred;
+  if (wantsTiming(call)) call.addMetadata({ "server-timing": serverTiming(inferred.timing) });
+  return inferred.answer;
 }
 
 function preparePredict(

@@ -15,7 +15,13 @@ import {
   type ReplicaLoad,
   type ReplicaReport,
 } from "../../../../common/admin-api.ts";
-import { PROFILE_PATH, REFERENCE_PATH } from "../../../../common/monitoring-api.ts";
+import {
+  MONITORING_PATH,
+  parseReplicaMonitoring,
+  PROFILE_PATH,
+  REFERENCE_PATH,
+  type ReplicaMonitoring,
+} from "../../../../common/monitoring-api.ts";
 import type { AdminAppOptions } from "../../../../runtime/admin/admin-app.ts";
 import { startAdminServer } from "../../../../runtime/admin/admin-server.ts";
 import { createOperatorKeys } from "../../../../runtime/admin/operator-keys.ts";
@@ -33,6 +39,11 @@ const LOAD: ReplicaLoad = {
   queued: 7,
   computeMs: 640,
 };
+const MONITORING: ReplicaMonitoring = {
+  instance: "a",
+  takenAtMs: 1_000.5,
+  models: [{ name: "digits", inFlight: 1, unanswered: { NotFound: 3 }, versions: [], strayOutcomes: [] }],
+};
 const FENCE: ReplicaCommand = { kind: "fence", instance: "a", model: "digits", term: 1, number: 1, ttlMs: 1_000 };
 
 async function start(options: Partial<AdminAppOptions> & { readonly port?: number } = {}): Promise<string> {
@@ -42,6 +53,7 @@ async function start(options: Partial<AdminAppOptions> & { readonly port?: numbe
     revision: new Revision(),
     report: () => REPORT,
     load: () => LOAD,
+    monitoring: () => MONITORING,
     carryOut: () => undefined,
     takeOutcomes: () => Promise.resolve(),
     rebalance: () => undefined,
@@ -66,6 +78,16 @@ test("answers the load", async () => {
   expect(response.status).toBe(200);
   expect(parseReplicaLoad(await response.json())).toEqual(LOAD);
   expect((await fetch(`${url}${LOAD_PATH}`, { method: "PUT", body: "x" })).headers.get("allow")).toBe("GET, HEAD");
+});
+
+test("answers what the replica did", async () => {
+  const url = await start();
+  const response = await fetch(`${url}${MONITORING_PATH}`);
+  expect(response.status).toBe(200);
+  expect(parseReplicaMonitoring(await response.json())).toEqual(MONITORING);
+  expect((await fetch(`${url}${MONITORING_PATH}`, { method: "PUT", body: "x" })).headers.get("allow")).toBe(
+    "GET, HEAD",
+  );
 });
 
 test("answers nothing else, and takes no command from nobody", async () => {

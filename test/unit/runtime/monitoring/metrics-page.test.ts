@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HistogramFamily, ValueFamily } from "../../../../runtime/monitoring/metric-families.ts";
-import { metricsPageOf } from "../../../../runtime/monitoring/metrics-page.ts";
+import { formOf, metricsPageOf } from "../../../../runtime/monitoring/metrics-page.ts";
 
 function histogramOf(series: number): HistogramFamily {
   const family = new HistogramFamily({ name: "wait", help: "A wait.", labels: ["of"], buckets: [1, 10, 100] });
@@ -41,4 +41,27 @@ describe("a page", () => {
     const page = await metricsPageOf([family, others], pause);
     expect(page).toMatch(new RegExp(`\\nlevel\\{of="${turns}"\\} 7\\n$`));
   });
+});
+
+test.each([
+  [undefined, "prometheus"],
+  ["", "prometheus"],
+  ["*/*", "prometheus"],
+  ["text/plain", "prometheus"],
+  ["application/openmetrics-text", "openmetrics"],
+  ["application/openmetrics-text; version=1.0.0; charset=utf-8", "openmetrics"],
+  ["Application/OpenMetrics-Text;Version=1.0.0", "openmetrics"],
+  // A version that is not written here.
+  ["application/openmetrics-text;version=0.0.1", "prometheus"],
+  ["application/openmetrics-text;version=2.0.0,text/plain", "prometheus"],
+  // As Prometheus asks.
+  [
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    "openmetrics",
+  ],
+  ["application/openmetrics-text;q=0.2,text/plain;q=0.9", "prometheus"],
+  ["application/openmetrics-text;q=0", "prometheus"],
+  ["application/openmetrics-text;q=much", "prometheus"],
+] as const)("whoever accepts %j gets the form %s", (accept, form) => {
+  expect(formOf(accept)).toBe(form);
 });

@@ -175,3 +175,99 @@ describe("the process", () => {
     expect(await valueOf(metrics, build)).toBe(1);
   });
 });
+
+describe("in OpenMetrics", () => {
+  async function openPage(metrics: RuntimeMetrics): Promise<string> {
+    const page = await metrics.render("application/openmetrics-text; version=1.0.0");
+    expect(page.contentType).toBe("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    return page.body;
+  }
+
+  test("counters are called without their suffix, and the page has an end", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    const body = await openPage(metrics);
+    expect(body).toMatch(/\n# EOF\n$/);
+    expect(body.match(/# EOF/g)).toHaveLength(1);
+    expect(body).toContain("# TYPE lockstep_requests counter\n");
+    expect(body).not.toMatch(/^# (TYPE|HELP) \S+_total /m);
+    expect(body).toContain('lockstep_requests_total{model="digits",version="2",protocol="v2",code="OK"} 0\n');
+  });
+
+  test("buckets have the latest trace that fell into them", async () => {
+    const metrics = setUp();
+    makeAvailable(metrics);
+    const request = { model: "digits", version: 2, protocol: "v2", code: "OK", durationMs: 3 } as const;
+    metrics.observeRequest(request, "1".repeat(32));
+    metrics.observeRequest(request, "2".repeat(32));
+    metrics.observeRequest(request);
+    metrics.observeRequest({ ...request, durationMs: 70 });
+    const exemplars = (await openPage(metrics)).split("\n").filter((line) => line.includes("trace_id"));
+    expect(exemplars).toHaveLength(1);
+    expect(exemplars[0]).toMatch(
+      /^lockstep_request_duration_seconds_bucket\{le="0.005",.*\} 3 # \{trace_id="2{32}"\} 0.003 \d+(\.\d+)?$/,
+    );
+    expect((await metrics.render()).body).not.toContain("trace_id");
+  });
+});
+
+describe("series of versions", () => {
+  test("are kept for some that were unloaded, and forgotten for those before", async () => {
+    const metrics = setUp();
+    const countOf = async (version: number): Promise<number> =>
+      (await metrics.render()).body.split("\n").filter((line) => line.includes(`version="${version}"`)).length;
+    for (let version = 1; version <= 40; version++) {
+      const id = { name: "digits", version };
+      metrics.observeManager({ kind: "loading", id, modelFile: "model.onnx", sizeBytes: 1, fetchMs: 1 });
+      metrics.observeManager({ kind: "available", id, digest: "sha256:ab", totalMs: 1 });
+      metrics.observeManager({ kind: "ran", id, rows: 1, computeMs: 1 });
+      metrics.observeRequest({ model: "digits", version, protocol: "v2", code: "OK", durationMs: 1 });
+      metrics.observeRequest({ model: "digits", version, protocol: "grpc", code: "Internal", durationMs: 1 });
+      metrics.observeManager({ kind: "unloading", id, handles: 0 });
+      metrics.observeManager({ kind: "unloaded", id });
+    }
+    expect(await countOf(24)).toBe(0);
+    expect(await countOf(25)).toBeGreaterThan(0);
+    expect(await countOf(40)).toBeGreaterThan(0);
+    const versions = metrics.modelSums()[0]?.requests.map(({ version }) => version);
+    expect(versions).toEqual(Array.from({ length: 16 }, (_, index) => 25 + index));
+  });
+
+  test("tell how much memory a load took, while the version is there", async () => {
+    const metrics = setUp();
+    const series = 'lockstep_model_load_memory_bytes{model="digits",version="2"}';
+    makeAvailable(metrics);
+    expect(await valueOf(metrics, series)).toBeGreaterThanOrEqual(0);
+    metrics.observeManager({ kind: "unloading", id: ID, handles: 0 });
+    expect(await valueOf(metrics, series)).toBeUndefined();
+  });
+});
+
+test("tells the state of a gate", async () => {
+  const metrics = setUp();
+  const last = { term: 1, number: 1 };
+  const stateOf = async (): Promise<string[]> =>
+    [...(await metrics.render()).body.matchAll(/^lockstep_gate\{model="digits",state="(\w+)"\} 1$/gm)].map(
+      ([, state = ""]) => state,
+    );
+  metrics.observeGate("digits", { kind: "Unjoined", last }, undefined);
+  expect(await stateOf()).toEqual(["Unjoined"]);
+  metrics.observeGate("digits", { kind: "Unsure", last, epoch: 3, serving: undefined }, 12);
+  expect(await stateOf()).toEqual(["Unsure"]);
+  expect(await valueOf(metrics, 'lockstep_epoch{model="digits"}')).toBe(0);
+});
+
+test("counts answers, calls and spans by what became of them", async () => {
+  const metrics = setUp();
+  metrics.observeHttpAnswer(200);
+  metrics.observeHttpAnswer(200);
+  metrics.observeHttpAnswer(undefined);
+  metrics.observeGrpcCall("OK");
+  metrics.observeSpans("dropped", 5);
+  metrics.observeDrop("http");
+  expect(await valueOf(metrics, 'lockstep_http_answers_total{code="200"}')).toBe(2);
+  expect(await valueOf(metrics, "lockstep_http_unanswered_total")).toBe(1);
+  expect(await valueOf(metrics, 'lockstep_grpc_calls_total{code="OK"}')).toBe(1);
+  expect(await valueOf(metrics, 'lockstep_trace_spans_total{outcome="dropped"}')).toBe(5);
+  expect(await valueOf(metrics, 'lockstep_connections_dropped_total{protocol="http"}')).toBe(1);
+});
