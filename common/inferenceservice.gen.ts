@@ -112,7 +112,11 @@ export interface Predictor {
   readonly resources?: ResourceRequirements;
   readonly modelCache?: ModelCache;
   readonly service?: PredictorService;
-  /** Environment variables of the replicas, such as AWS_ROLE_ARN. Names that start with LOCKSTEP_ are the operator's. */
+  /**
+   * Environment variables of the replicas, such as AWS_ROLE_ARN or OTEL_EXPORTER_OTLP_ENDPOINT. Of those that start
+   * with LOCKSTEP_, LOCKSTEP_ACCESS_LOG_PERCENT, LOCKSTEP_DRIFT_ROWS_PER_SECOND, LOCKSTEP_LOAD_TIMEOUT_MS,
+   * LOCKSTEP_TRITON_METRICS and LOCKSTEP_UI may be set; the others are the operator's.
+   */
   readonly env?: readonly EnvironmentVariable[];
   /** Labels that a node must have. */
   readonly nodeSelector?: Readonly<Record<string, string>>;

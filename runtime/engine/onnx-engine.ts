@@ -128,7 +128,7 @@ class OnnxEngine implements InferenceEngine {
       void ended.then(() => this.#givenUp.delete(file));
       // To terminate a thread while the library works in it would abort the process.
       load.then(
-        () => worker.postMessage({ kind: "close" } satisfies WorkerRequest),
+        () => worker.postMessage({ kind: "close" } satisfies WorkerRequest, []),
         () => undefined,
       );
       worker.unref();

@@ -546,12 +546,12 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
   [
     "a variable of the operator",
     { predictor: predictor({}, { env: [{ name: "LOCKSTEP_CONFIG", value: "/etc/passwd" }] }) },
-    refused("predictor.env[0].name", "LOCKSTEP_ variables and NODE_OPTIONS are set by the operator"),
+    refused("predictor.env[0].name", "most LOCKSTEP_ variables, and NODE_OPTIONS, are set by the operator"),
   ],
   [
     "options of node",
     { predictor: predictor({}, { env: [{ name: "NODE_OPTIONS", value: "--require=/tmp/a.js" }] }) },
-    refused("predictor.env[0].name", "LOCKSTEP_ variables and NODE_OPTIONS are set by the operator"),
+    refused("predictor.env[0].name", "most LOCKSTEP_ variables, and NODE_OPTIONS, are set by the operator"),
   ],
   [
     "a variable twice",
