@@ -5,7 +5,7 @@ import path from "node:path";
 import { inject } from "vitest";
 
 /** kubectl of the one-node cluster where that is the cluster, or else the one on the path. */
-function kubectlBinary(): string {
+export function kubectlBinary(): string {
   const cache = process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache");
   const own = path.join(process.env["LOCKSTEP_CLUSTER_DIR"] ?? path.join(cache, "lockstep/cluster"), "bin/kubectl");
   return process.env["KUBECTL"] ?? (existsSync(own) ? own : "kubectl");
