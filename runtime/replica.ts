@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate as afterTurn, setTimeout } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import type { CommandRefusal, ReplicaCommand, ReplicaLoad, ReplicaState } from "../common/admin-api.ts";
 import type { Logger } from "../common/logger.ts";
 import type { ReplicaMonitoring } from "../common/monitoring-api.ts";
@@ -7,7 +7,6 @@ import type { ModelConfig, RuntimeConfig } from "../common/runtime-config.ts";
 import { startAdminServer, type AdminServer } from "./admin/admin-server.ts";
 import { createOperatorKeys } from "./admin/operator-keys.ts";
 import { replicaLoadOf } from "./admin/replica-load.ts";
-import { replicaMonitoringOf } from "./admin/replica-monitoring.ts";
 import { replicaStateOf } from "./admin/replica-state.ts";
 import { Revision } from "./admin/revision.ts";
 import { SwitchedModels } from "./admin/switched-models.ts";
@@ -20,23 +19,14 @@ import type { InferenceEngine } from "./core/servable.ts";
 import { createOnnxEngine } from "./engine/onnx-engine.ts";
 import { createGrpcServer } from "./grpc/grpc-server.ts";
 import type { GrpcServer } from "./grpc/server/grpc-server.ts";
-import { Feedback } from "./monitoring/feedback/feedback.ts";
-import { openPayloadLog, type PayloadLog } from "./monitoring/payload/payload-log.ts";
-import { ModelStatistics } from "./monitoring/model-statistics.ts";
 import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
-import { joinTaps } from "./serving/inference-tap.ts";
 import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
-import { DriftRecorder } from "./monitoring/drift/drift-recorder.ts";
-import { logGateState, logManagerEvent } from "./monitoring/manager-log.ts";
-import { AccessLog } from "./monitoring/access-log.ts";
-import { tritonFamilies } from "./monitoring/triton-metrics.ts";
-import { RequestObserver } from "./monitoring/request-observer.ts";
-import { RuntimeMetrics } from "./monitoring/runtime-metrics.ts";
-import { startTracing, type Tracing } from "./monitoring/tracing/request-traces.ts";
+import { logGateState } from "./monitoring/manager-log.ts";
+import { watchReplica, type ReplicaWatch } from "./replica-watch.ts";
 import { readMemoryState } from "./memory-state.ts";
 import { createModelRepository, type StorageModelRepository } from "./storage/model-repository.ts";
 import { selectVersions } from "./storage/version-listing.ts";
@@ -88,13 +78,9 @@ export interface Replica {
  * released what it took.
  */
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
-  const metrics = new RuntimeMetrics({ models: options.config.models.map(({ name }) => name), build: BUILD_INFO });
-  const { name, namespace } = options.config.service;
-  const tracing = await startTracing(options.process, {
-    service: { name, namespace, version: BUILD_INFO.version },
-    onSpans: (outcome, count) => metrics.observeSpans(outcome, count),
-  });
-  const parts = assemble(options, metrics, tracing);
+  const instance = randomUUID();
+  const watch = await watchReplica({ ...options, instance });
+  const parts = assemble(options, instance, watch);
   try {
     const admin = await startAdmin(options, parts);
     parts.resources.use(admin);
@@ -105,7 +91,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     return replicaOf(options, parts, { admin, httpPort: port, grpcPort });
   } catch (error) {
     await Promise.all([parts.http.close(0), parts.grpc?.close(0)]);
-    await parts.payloadLog?.close(0);
+    await watch.payloadLog?.close(0);
     await parts.resources[Symbol.asyncDispose]();
     throw error;
   }
@@ -123,14 +109,11 @@ interface Parts {
   readonly revision: Revision;
   readonly load: () => ReplicaLoad;
   readonly monitoring: () => ReplicaMonitoring;
+  readonly watch: ReplicaWatch;
   /** Drawn by this process. */
   readonly instance: string;
-  readonly feedback: Feedback;
-  /** Undefined where payloads are not logged. */
-  readonly payloadLog: PayloadLog | undefined;
   /** Does what the operator says; returns why not, or undefined. */
   readonly carryOut: (command: ReplicaCommand) => Omit<CommandRefusal, "report"> | undefined;
-  readonly drift: DriftRecorder;
   /** Asks the clients of all open connections to make others. */
   readonly rebalance: (withinMs: number) => void;
   readonly beginDrain: () => void;
@@ -138,7 +121,7 @@ interface Parts {
   readonly resources: AsyncDisposableStack;
 }
 
-function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tracing | undefined): Parts {
+function assemble(options: ReplicaOptions, instance: string, watch: ReplicaWatch): Parts {
   const { config, logger } = options;
   const resources = new AsyncDisposableStack();
   const ready = Promise.withResolvers<void>();
@@ -146,31 +129,9 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
   let draining = false;
   let stuck = false;
   const revision = new Revision();
-  const instance = randomUUID();
+  const { metrics, statistics } = watch;
 
-  resources.use(metrics);
-  resources.use(tracing);
-  const log = new AccessLog({
-    logger,
-    percent: options.process.LOCKSTEP_ACCESS_LOG_PERCENT,
-    random: Math.random,
-  });
-  const statistics = new ModelStatistics(metrics);
-  if (options.process.LOCKSTEP_TRITON_METRICS === "on") metrics.include(() => tritonFamilies(statistics));
-  // First, because its configuration may be one that cannot be.
-  const payloadLog = openPayloads(options, instance, metrics);
-  const drift = resources.use(
-    new DriftRecorder({
-      models: config.models.map((model) => ({
-        name: model.name,
-        drift: model.drift,
-        learnsItself: model.switchedBy === "Itself",
-      })),
-      rowsPerSecond: options.process.LOCKSTEP_DRIFT_ROWS_PER_SECOND,
-      logger,
-    }),
-  );
-  metrics.watchDrift(drift);
+  resources.use(watch);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
   resources.defer(() => clearInterval(idleSweep));
   const repositories = new Map(config.models.map((model) => [model.name, openRepository(model, options)]));
@@ -192,20 +153,10 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
     ready.resolve();
   };
   const report = (event: ManagerEvent): void => {
-    logManagerEvent(logger, event);
-    metrics.observeManager(event);
-    if (event.kind === "ran") {
-      statistics.observeRun(event.id, event);
-      return;
-    }
+    watch.observe(event);
+    if (event.kind === "ran") return;
     revision.raise();
-    if (event.kind === "loading") void drift.loading(event.id, event.modelFile);
-    if (event.kind === "available") drift.available(event.id, event.digest);
-    if (event.kind === "unloaded") {
-      drift.unloaded(event.id);
-      statistics.forget(event.id);
-      path.forget(event.id);
-    }
+    if (event.kind === "unloaded") path.forget(event.id);
     noteReadiness();
     if (event.kind === "complete") void prune(event.model, event.versions);
     if (event.kind === "stuck" && !stuck) {
@@ -251,23 +202,7 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
       },
     }),
   );
-  const feedback = resources.use(
-    new Feedback({
-      models: config.models,
-      observer: metrics,
-      elapsed: () => performance.now(),
-      afterTurn: () => afterTurn(),
-    }),
-  );
-  const tap = joinTaps(
-    [
-      // Each beside the way of requests, in any order.
-      feedback.tap,
-      payloadLog?.tap,
-      drift.isOn ? drift : undefined,
-    ].filter((each) => each !== undefined),
-  );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap });
+  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap: watch.tap });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
@@ -275,8 +210,8 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
     admission,
     statistics,
     protocols: new Set(config.protocols),
-    feedback,
-    metrics: new RequestObserver(metrics, log, tracing),
+    feedback: watch.feedback,
+    metrics: watch.requests,
     logger,
     version: BUILD_INFO.version,
     requestTimeoutMs: config.requestTimeoutMs,
@@ -318,23 +253,10 @@ function assemble(options: ReplicaOptions, metrics: RuntimeMetrics, tracing: Tra
     state: () => replicaStateOf(manager.describe(), draining, (name) => switched.describe(name)),
     revision,
     load: () => replicaLoadOf({ instance, admission, ended: metrics.ended, work: statistics.sums }, performance.now()),
-    monitoring: () =>
-      replicaMonitoringOf(
-        {
-          instance,
-          models: metrics.modelSums(),
-          descriptions: manager.describe(),
-          drift: (model, version) => drift.describe(model, version),
-          outcomes: (model, version) => feedback.describe(model, version),
-          strayOutcomes: (model) => feedback.strayOutcomes(model),
-        },
-        performance.now(),
-      ),
+    monitoring: () => watch.monitoring(manager.describe()),
+    watch,
     instance,
-    feedback,
-    payloadLog,
     carryOut: (command) => switched.carryOut(command),
-    drift,
     rebalance: (withinMs) => {
       logger.info({ withinMs }, "clients are asked to make new connections");
       http.rebalance(withinMs);
@@ -364,7 +286,7 @@ function replicaOf(
     logger.info({ drainDelayMs }, "draining");
     await setTimeout(drainDelayMs);
     await Promise.all([parts.http.close(config.requestTimeoutMs), parts.grpc?.close(config.requestTimeoutMs)]);
-    await parts.payloadLog?.close(FLUSH_MS);
+    await parts.watch.payloadLog?.close(FLUSH_MS);
     const outcome = await orStuck(parts.resources[Symbol.asyncDispose]());
     if (outcome === "stopped") logger.info("stopped");
     else logger.warn("a model is still busy: it ends with the process");
@@ -387,29 +309,10 @@ function openRepository(model: ModelConfig, options: ReplicaOptions): StorageMod
   });
 }
 
-function openPayloads(options: ReplicaOptions, instance: string, metrics: RuntimeMetrics): PayloadLog | undefined {
-  const { config, logger, process: settings } = options;
-  const { payloadLog, models, service } = config;
-  const [first] = models;
-  if (payloadLog === undefined || first === undefined) return undefined;
-  return openPayloadLog({
-    config: payloadLog,
-    service,
-    storage: first.storage,
-    deny: settings.LOCKSTEP_STORAGE_DENY,
-    environment: process.env,
-    instance,
-    logger,
-    observer: metrics.payloadObserver([
-      ...(payloadLog.url === undefined ? [] : (["http"] as const)),
-      ...(payloadLog.storageUri === undefined ? [] : (["storage"] as const)),
-    ]),
-  });
-}
-
 function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer> {
   const { LOCKSTEP_ADMIN_PORT: port, LOCKSTEP_OPERATOR_KEY: keyFile } = options.process;
   const { instance, revision, state } = parts;
+  const { drift, feedback } = parts.watch;
   return listen(
     (host) =>
       startAdminServer({
@@ -421,9 +324,9 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         monitoring: parts.monitoring,
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
-        takeOutcomes: (forwarded) => parts.feedback.takeForwarded(forwarded),
-        assignReference: ({ model, version, digest, profile }) => parts.drift.assign(model, version, digest, profile),
-        profile: (hash) => parts.drift.profile(hash),
+        takeOutcomes: (forwarded) => feedback.takeForwarded(forwarded),
+        assignReference: ({ model, version, digest, profile }) => drift.assign(model, version, digest, profile),
+        profile: (hash) => drift.profile(hash),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),
     options,
