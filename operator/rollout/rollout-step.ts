@@ -177,13 +177,16 @@ export function preparationOf({ target, served, serving }: Omit<Aim, "replicas">
 }
 
 /**
- * Whether nobody answers with a version, nor ever will: it was removed from the repository while no replica ran, or all
- * have been replaced since. Whoever waited for somebody to join at it would wait forever.
+ * Whether nobody answers with a version, nor will: all replicas are new, and each either cannot load it or finds that it was
+ * removed from the repository. Whoever waited for somebody to join at it might wait forever.
  */
 function isGone(version: number, replicas: readonly ReplicaView[]): boolean {
-  return replicas.every(
-    ({ model }) => model?.gate?.kind === "Unjoined" && model.listed !== undefined && !model.listed.includes(version),
-  );
+  return replicas.every((replica) => {
+    const { model } = replica;
+    if (model?.gate?.kind !== "Unjoined") return false;
+    const isRemoved = model.listed !== undefined && !model.listed.includes(version);
+    return isRemoved || failureOf(replica, version) !== undefined;
+  });
 }
 
 function mustBeServed(replica: ReplicaView, record: ServedRecord): boolean {

@@ -188,6 +188,22 @@ describe("the next step", () => {
       "wait",
     ],
     [
+      "or no replica can load it, as its files are damaged",
+      snapshot([
+        replica("a", { ...newer, ready: [2], failed: [1], gate: UNJOINED }),
+        replica("b", { ...newer, ready: [], failed: [1], gate: UNJOINED }),
+      ]),
+      "switch 2 d2",
+    ],
+    [
+      "which may yet succeed where it is tried for the first time",
+      snapshot([
+        replica("a", { ...newer, ready: [2], failed: [1], gate: UNJOINED }),
+        replica("b", { ...newer, ready: [2], gate: UNJOINED }),
+      ]),
+      "wait",
+    ],
+    [
       "and not while somebody may still answer with it",
       snapshot([replica("a", { listed: [2], ready: [2], gate: UNJOINED }), replica("b", { listed: [2], ready: [1] })]),
       "wait",
