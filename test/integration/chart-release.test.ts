@@ -57,12 +57,12 @@ describe("a release, from install to install again", () => {
     expect({ code, stderr }).toMatchObject({ code: 0 });
     expect(stdout).toContain("kubectl --namespace default wait --for=condition=Ready isvc/my-model");
     expect(await status("/apis/apps/v1/namespaces/lockstep-system/deployments/lockstep")).toBe(200);
-    expect(await columns()).toBe(7);
+    expect(await columns()).toBe(8);
   });
 
   test("takes the CustomResourceDefinition along in an upgrade", async () => {
     expect((await helm("upgrade", "lockstep", CHART)).status).toBe(0);
-    expect(await columns()).toBe(8);
+    expect(await columns()).toBe(9);
   });
 
   test("leaves InferenceServices when it is uninstalled, and takes them over again", async () => {
