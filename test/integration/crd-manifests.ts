@@ -183,7 +183,19 @@ export const VALID: readonly (readonly [words: string, spec: Json])[] = [
       predictor: predictor(
         {},
         {
-          env: [{ name: "HTTPS_PROXY", value: "http://proxy:3128" }, { name: "EMPTY" }],
+          monitoring: { drift: { referenceRows: 500, threshold: 0.2 }, feedback: { output: "label" } },
+          logger: {
+            url: "http://events",
+            storageUri: "s3://logs",
+            format: "Parquet",
+            redact: ["input"],
+            maxQueueSize: "8Mi",
+          },
+          env: [
+            { name: "HTTPS_PROXY", value: "http://proxy:3128" },
+            { name: "EMPTY" },
+            { name: "LOCKSTEP_ACCESS_LOG_PERCENT", value: "1" },
+          ],
           nodeSelector: { disk: "ssd" },
           tolerations: [{ key: "gpu", operator: "Exists", effect: "NoExecute", tolerationSeconds: 60 }],
           affinity: { podAntiAffinity: {} },
@@ -542,6 +554,21 @@ export const INVALID: readonly (readonly [words: string, spec: Json, refusal: Re
       "predictor.service",
       "service.nodePort and service.grpcNodePort need service.type: NodePort or LoadBalancer",
     ),
+  ],
+  [
+    "payloads that are logged nowhere",
+    { predictor: predictor({}, { logger: { percent: 10 } }) },
+    refused("predictor.logger", "set logger.url, logger.storageUri, or both"),
+  ],
+  [
+    "payloads that are logged where nothing can be written",
+    { predictor: predictor({}, { logger: { storageUri: "hf://org/repository" } }) },
+    refused("predictor.logger.storageUri", "should match"),
+  ],
+  [
+    "a reference of too few rows",
+    { predictor: predictor({}, { monitoring: { drift: { referenceRows: 10 } } }) },
+    refused("predictor.monitoring.drift.referenceRows", "greater than or equal to 100"),
   ],
   [
     "a variable of the operator",

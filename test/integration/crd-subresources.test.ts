@@ -89,7 +89,14 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     lastTransitionTime: "2026-01-01T00:00:00Z",
   };
   await send(access, "PATCH", `${COLLECTION}/listed/status`, {
-    status: { url: "http://listed", activeVersion: 7, targetVersion: 8, replicasSummary: "0/2", conditions: [ready] },
+    status: {
+      url: "http://listed",
+      activeVersion: 7,
+      targetVersion: 8,
+      replicasSummary: "0/2",
+      drift: { state: "Steady" },
+      conditions: [ready],
+    },
   });
   const table = await send(access, "GET", `${COLLECTION}/listed`, undefined, {
     accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
@@ -104,6 +111,7 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     "REASON 0",
     "AGE 0",
     "TARGET 1",
+    "DRIFT 1",
     "MESSAGE 1",
   ]);
   expect(rows[0].cells.toSpliced(6, 1)).toEqual([
@@ -114,6 +122,7 @@ test("`kubectl get` shows the columns that matter, and the message with -o wide"
     "0/2",
     "StorageNotFound",
     8,
+    "Steady",
     "s3://models has no folder digits",
   ]);
 });
