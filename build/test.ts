@@ -36,6 +36,9 @@ const PROGRAMS: Readonly<Record<string, readonly (() => Promise<unknown>)[]>> = 
   e2e: [provideHelm, buildS3Server],
 };
 
+/** Projects that mostly wait: so many processes share their files, each with servers of its own. */
+const SHARDS: Readonly<Record<string, number>> = { integration: 2 };
+
 const { values, positionals } = parseArgs({
   options: { sum: { type: "boolean" }, status: { type: "string", default: "0" } },
   allowPositionals: true,
@@ -67,12 +70,18 @@ async function runAll(): Promise<Counts> {
 
 async function run(project: string): Promise<Counts> {
   console.log(`\n== ${project} tests ==`);
-  const report = path.join(REPORTS, `${project}.json`);
+  const count = SHARDS[project] ?? 1;
+  return sum(await Promise.all(Array.from({ length: count }, (_, index) => runShard(project, index + 1, count))));
+}
+
+async function runShard(project: string, index: number, count: number): Promise<Counts> {
+  const report = path.join(REPORTS, count === 1 ? `${project}.json` : `${project}-${index}.json`);
   rmSync(report, { force: true });
   const vitest = path.join(ROOT, "node_modules/vitest/vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const child = spawn(
     process.execPath,
-    [vitest, "run", "--project", project, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    [vitest, "run", "--project", project, `--shard=${index}/${count}`, ...reporters],
     { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] },
   );
   const [status] = await once(child, "close");

@@ -186,6 +186,7 @@ async function startScraping(): Promise<Prometheus> {
 /** What a replica under traffic, and an operator that is at work, do not have yet. */
 const NEED_MORE: ReadonlySet<string | undefined> = new Set([
   "drift",
+  "feedback",
   "payload log",
   "refusals",
   "failures",
