@@ -121,6 +121,7 @@ describe("the page", () => {
     await page.getByLabel("Data of text").fill(`["garlic soup, isn't it?"]`);
     await page.getByRole("button", { name: "Send" }).click();
     const label = answerOf(page).getByRole("region", { name: "Output label" });
+    await label.waitFor();
     expect(await label.getByRole("cell").allTextContents()).toEqual(["cooking"]);
 
     await page.getByLabel("Whole request").check();

@@ -60,6 +60,11 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   "predictor.minReplicas": [2, 4, 1],
   "predictor.maxReplicas": [1, 2, 1000],
   "predictor.service.annotations": [{ "example.com/a": "b" }, { "example.com/a": "c", "example.com/d": "" }],
+  "predictor.monitoring.feedback.output": ["label", "probabilities"],
+  "predictor.logger.url": ["http://events.logging", "https://events.example.com/lockstep"],
+  "predictor.logger.storageUri": ["s3://logs/digits", "file:///logs"],
+  "predictor.logger.redact": [["input"], ["input", "label"], []],
+  "predictor.logger.maxQueueSize": ["1Mi", 1_000_000],
   "predictor.env": [[{ name: "A", value: "1" }], [{ name: "B", value: "" }, { name: "A" }], []],
   "predictor.nodeSelector": [{ disk: "ssd" }, { "not a key": "a" }, { zone: "a" }],
   "predictor.tolerations": [[{ operator: "Exists" }], [{ key: "a", value: "b", effect: "NoExecute" }], []],
@@ -100,6 +105,7 @@ function valuesOf(path: string, schema: JsonSchema): readonly unknown[] {
   if (schema.enum !== undefined) return schema.enum;
   if (schema.type === "boolean") return [true, false];
   if (schema.type === "integer") return [schema.minimum ?? 0, (schema.minimum ?? 0) + 7, schema.maximum ?? 1_000_000];
+  if (schema.type === "number") return [schema.minimum ?? 0, ((schema.minimum ?? 0) + (schema.maximum ?? 1)) / 2];
   if (schema.type === "object") return [{}];
   if (path.endsWith(".policies"))
     return [[{ type: "Pods", value: 1, periodSeconds: 1800 }], [{ type: "Percent", value: 900, periodSeconds: 1 }]];
@@ -121,6 +127,7 @@ function withValue(base: object, path: readonly string[], value: unknown): objec
 function companionsOf(name: string, field: string | undefined): object {
   if (name === "configMapRef" && field === "key") return { name: "our-ca" };
   if (name === "modelCache" && field === "maxSize") return { persistentVolumeClaim: { claimName: "cache" } };
+  if (name === "logger" && field !== "url" && field !== "storageUri") return { url: "http://events.logging" };
   if (name === "predictor" && field === "scaleTarget") return { scaleMetric: "concurrency" };
   if (name === "predictor" && field === "scaleMetric") return { scaleTarget: 70 };
   return {};
