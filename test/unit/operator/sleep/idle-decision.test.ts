@@ -129,6 +129,8 @@ test("whatever happens: no sleep within the timeout of anything to do, and sleep
         let requests = 0;
         let instance = 0;
         let busyAtMs = 0;
+        // What happened since a replica has spoken last nobody can know; whoever goes to sleep then holds what comes.
+        const heard = { atMs: 0, busyAtMs: 0 };
         let inFlight = 0;
         let hasSlept = false;
         const all = [...seconds, ...Array.from({ length: timeoutSeconds + 2 }, () => quiet)];
@@ -143,7 +145,10 @@ test("whatever happens: no sleep within the timeout of anything to do, and sleep
           requests += each.came;
           if (each.came > 0 || inFlight > 0) busyAtMs = nowMs - 1000;
           inFlight = Math.min(each.inFlight, inFlight + each.came);
-          if (each.isHeard) samples.push(sample(nowMs, { requests, inFlight, instance: `process ${instance}` }));
+          if (each.isHeard) {
+            samples.push(sample(nowMs, { requests, inFlight, instance: `process ${instance}` }));
+            Object.assign(heard, { atMs: nowMs, busyAtMs });
+          }
           if (!each.isLookedAt) continue;
           const look = decideIdle(
             memory,
@@ -154,7 +159,7 @@ test("whatever happens: no sleep within the timeout of anything to do, and sleep
           );
           memory = look.memory;
           hasSlept = look.decision.kind === "sleep";
-          const idleMs = nowMs - busyAtMs;
+          const idleMs = heard.atMs - heard.busyAtMs;
           expect(!hasSlept || idleMs >= timeoutSeconds * 1000).toBe(true);
           expect(look.decision.kind === "sleep" || look.decision.lookAgainAtMs > nowMs).toBe(true);
         }
