@@ -342,7 +342,8 @@ describe("an InferenceService", () => {
   test("that is configured anew keeps the old configuration until its replicas are replaced", async () => {
     await sandbox.operator({ replicas: replicasThatSay(() => SERVING) });
     await sandbox.create(RESOURCES.inferenceServices, manifest("digits"));
-    await setPods(sandbox, await waitPods(sandbox, 1), true);
+    const [old] = await waitPods(sandbox, 1);
+    await setPods(sandbox, old === undefined ? [] : [old], true);
     await waitReady(sandbox, "digits", "True Serving");
     const configMaps = async (): Promise<string[]> =>
       (await sandbox.list(RESOURCES.configMaps))
@@ -355,7 +356,12 @@ describe("an InferenceService", () => {
     });
     const pods = await waitPods(sandbox, 2);
     expect(await configMaps()).toContain(first);
-    await setPods(sandbox, pods, true);
+    // As soon as the new one is ready, the old one goes.
+    await setPods(
+      sandbox,
+      pods.filter(({ metadata }) => metadata.name !== old?.metadata.name),
+      true,
+    );
     await eventually(
       "the old configuration's end",
       async () => {
