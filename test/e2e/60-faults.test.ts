@@ -199,9 +199,10 @@ describe.runIf(componentPid("kube-apiserver") !== undefined)("on a node whose pr
       },
       { withinMs: 60_000 },
     );
-    // It may take the node for lost, of which it has not heard for a minute, and its pods for not ready.
-    await kubectl(["wait", "--for=condition=Ready", "node", "--all", "--timeout=90s"]);
-    await kubectl(["wait", "-n", NAMESPACE, "--for=condition=Ready", "pod", "--all", "--timeout=90s"]);
+    // It may take the node for lost, of which it has not heard for a minute, and its pods for not ready; the kubelet says
+    // otherwise when it looks at them the next time, which takes minutes on a busy machine.
+    await kubectl(["wait", "--for=condition=Ready", "node", "--all", "--timeout=120s"]);
+    await kubectl(["wait", "-n", NAMESPACE, "--for=condition=Ready", "pod", "--all", "--timeout=240s"]);
     await waitWhole();
     await waitAnswers(URL, body);
   });
