@@ -121,13 +121,14 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     config.POD_NAMESPACE === ""
       ? Promise.resolve((ownKeyPem ??= newPrivateKeyPem()))
       : operatorPrivateKey(cluster, config.POD_NAMESPACE, newPrivateKeyPem, signal);
+  const ownKey = (signal: AbortSignal): Promise<string> => privateKeyPem(unguarded, signal);
   // In every replica of the operator, whoever leads: each of them answers autoscalers.
   const load = createLoad({
     world,
     isNeeded: ({ spec }) => isLoadNeeded(spec, config),
     intervalMs: config.LOCKSTEP_LOAD_INTERVAL_MS,
     collected: (round) => metrics.loadCollected(round),
-    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
+    privateKeyPem: ownKey,
     logger,
   });
 
@@ -136,7 +137,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     intervalMs: config.LOCKSTEP_MONITORING_INTERVAL_MS,
     changed: (key) => queue.add(key),
     collected: (round) => metrics.monitoringCollected(round),
-    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
+    privateKeyPem: ownKey,
     logger,
     port: options.monitoringPort,
   });
@@ -213,7 +214,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
     world,
     monitoring: options.monitoring ?? monitoring,
     people: createPersonAccess(connection),
-    privateKeyPem: (signal) => privateKeyPem(unguarded, signal),
+    privateKeyPem: ownKey,
     logger,
   });
 
