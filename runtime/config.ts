@@ -62,6 +62,11 @@ export const RUNTIME_VARIABLES = {
     "How long, in ms, the inference library may take to load a version, after it was fetched.",
     { min: 1_000, max: 86_400_000 },
   ),
+  LOCKSTEP_START_HOLD_MS: integer(
+    5_000,
+    "How long, in ms, a request may wait for a model that a replica which has just started does not have yet; 0 answers it with status 503 at once.",
+    { min: 0, max: 3_600_000 },
+  ),
   LOCKSTEP_MAX_BODY_BYTES: integer(64 * 1024 * 1024, "The largest request body, in bytes.", {
     min: 1_024,
     max: 2 ** 31 - 1,

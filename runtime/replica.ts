@@ -23,6 +23,7 @@ import { Admission } from "./serving/admission.ts";
 import { BodyBudget } from "./serving/body-budget.ts";
 import { UnsentAnswers } from "./serving/unsent-answers.ts";
 import { InferPath } from "./serving/infer-path.ts";
+import { StartHold } from "./serving/start-hold.ts";
 import { completeHttpLimits } from "./http/http-server-options.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import { logGateState } from "./monitoring/manager-log.ts";
@@ -130,6 +131,7 @@ function assemble(options: ReplicaOptions, instance: string, watch: ReplicaWatch
   let stuck = false;
   const revision = new Revision();
   const { metrics, statistics } = watch;
+  const starting = new StartHold(options.process.LOCKSTEP_START_HOLD_MS);
 
   resources.use(watch);
   const idleSweep = setInterval(() => path.forgetIdle(), IDLE_SWEEP_MS).unref();
@@ -146,10 +148,12 @@ function assemble(options: ReplicaOptions, instance: string, watch: ReplicaWatch
   );
 
   const noteReadiness = (): void => {
+    starting.note();
     const isReady = manager.isReady();
     metrics.setReady(isReady && !draining);
     if (!isReady) return;
     wasReady = true;
+    starting.end();
     ready.resolve();
   };
   const report = (event: ManagerEvent): void => {
@@ -202,7 +206,8 @@ function assemble(options: ReplicaOptions, instance: string, watch: ReplicaWatch
       },
     }),
   );
-  const path = new InferPath({ servables: manager, statistics, sequences, gates: switched.gates, tap: watch.tap });
+  const gates = switched.gates;
+  const path = new InferPath({ servables: manager, statistics, sequences, gates, starting, tap: watch.tap });
   const admission = new Admission(options.process.LOCKSTEP_MAX_IN_FLIGHT, metrics.inFlight);
   const handlers = {
     servables: manager,
@@ -264,6 +269,7 @@ function assemble(options: ReplicaOptions, instance: string, watch: ReplicaWatch
     },
     beginDrain: () => {
       draining = true;
+      starting.end();
       revision.raise();
       metrics.setReady(false);
       http.beginDrain();

@@ -11,6 +11,7 @@ import type {
   ServableView,
 } from "../core/servable.ts";
 import type { Signature, Tensor } from "../core/tensor.ts";
+import { ServingError } from "../errors.ts";
 import type { ModelStatistics } from "../monitoring/model-statistics.ts";
 import type { PreparedRequest, SequencePosition, WireAnswer } from "../protocol/dialect.ts";
 import type { InferenceTap, TappedRequest } from "./inference-tap.ts";
@@ -18,6 +19,7 @@ import { ItemSignal } from "./item-signal.ts";
 import { InferStream, type StreamPlace } from "./infer-stream.ts";
 import { clientIdFrom } from "./request-id.ts";
 import { SequenceStates } from "./sequence-states.ts";
+import type { StartHold } from "./start-hold.ts";
 
 /** Which model, and which of its versions, shall answer. */
 export interface InferTarget {
@@ -73,6 +75,8 @@ export interface InferPathOptions {
   readonly sequences?: ReadonlyMap<string, SequencesConfig>;
   /** What requests that name no version have to wait for, by model. Default: nothing. */
   readonly gates?: ReadonlyMap<string, { hold(signal: AbortSignal): Promise<void> | undefined }>;
+  /** Lets requests wait for versions that a replica which has just started does not have yet. Default: none waits. */
+  readonly starting?: StartHold;
   /** Who watches requests and answers. Default: nobody. */
   readonly tap?: InferenceTap | undefined;
 }
@@ -100,6 +104,7 @@ export class InferPath {
    * so that none needs to be read for it.
    */
   check(target: InferTarget, arrival?: Arrival): void {
+    if (this.#mayCome(target)) return;
     using handle = this.acquire(target);
     handle.model.checkRoom?.(arrival);
   }
@@ -109,6 +114,10 @@ export class InferPath {
    * (Unavailable), or the reason of `signal`.
    */
   admit(target: InferTarget, signal: AbortSignal): Promise<void> | undefined {
+    return this.#mayCome(target) ? this.#admitLater(target, signal) : this.#admitNow(target, signal);
+  }
+
+  #admitNow(target: InferTarget, signal: AbortSignal): Promise<void> | undefined {
     if (target.version !== undefined) return undefined;
     const gate = this.#options.gates?.get(target.model);
     const held = gate?.hold(signal);
@@ -149,6 +158,28 @@ export class InferPath {
   /** Frees the states of sequences that have been idle for too long; to be called now and then. */
   forgetIdle(): void {
     for (const states of this.#sequences.values()) states.forgetIdle();
+  }
+
+  async #admitLater(target: InferTarget, signal: AbortSignal): Promise<void> {
+    const isThere = (): boolean => this.#isThere(target);
+    await this.#held(target.model, this.#options.starting?.until(isThere, signal) ?? Promise.resolve());
+    await this.#admitNow(target, signal);
+  }
+
+  /** Whether the replica has just started, and may have the version soon. */
+  #mayCome(target: InferTarget): boolean {
+    const { starting } = this.#options;
+    return starting !== undefined && !starting.isOver && !this.#isThere(target);
+  }
+
+  /** Whether waiting changes nothing. What labels stand for is known as soon as a version is active. */
+  #isThere({ model, version }: InferTarget): boolean {
+    try {
+      this.#options.servables.acquire(model, version)[Symbol.dispose]();
+      return true;
+    } catch (error) {
+      return !(error instanceof ServingError && error.code === "Unavailable");
+    }
   }
 
   async #held(model: string, wait: Promise<void>): Promise<void> {

@@ -11,7 +11,7 @@ import { loadNowMs } from "../../operator/load/load-clock.ts";
 import { SCALE_METRICS } from "../../operator/load/scale-metric-table.ts";
 import { newPrivateKeyPem } from "../../operator/replicas/command-signer.ts";
 import { inferenceService, replica as replicaPod } from "../unit/operator/fixtures.ts";
-import { manifest, openSandbox, waitReady, type Sandbox } from "./operator-under-test.ts";
+import { manifest, openSandbox, type Sandbox } from "./operator-under-test.ts";
 import { EXAMPLES, eventually, infer, inferBody, startReplicaProcess, temporaryFolder } from "./runtime-under-test.ts";
 
 interface AutoscalerObject extends KubeObject {
@@ -104,7 +104,6 @@ describe("an autoscaler", () => {
     await sandbox.create(RESOURCES.inferenceServices, manifest("digits", scaled));
     await sandbox.create(RESOURCES.inferenceServices, manifest("topic", { maxReplicas: 3 }));
     const operator = await sandbox.operator(WITH_METRICS_API);
-    await waitReady(sandbox, "digits", "False CreatingReplicas");
     await eventually(
       () => autoscaler("digits"),
       () => "an autoscaler",

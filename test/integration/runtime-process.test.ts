@@ -14,6 +14,8 @@ import {
   temporaryFolder,
 } from "./runtime-under-test.ts";
 
+const IRIS_REQUEST = inferBody("input", "FP32", [5.1, 3.5, 1.4, 0.2], [1, 4]);
+
 interface Samples {
   readonly [version: string]: {
     readonly request: unknown;
@@ -64,7 +66,10 @@ describe("a replica's process", () => {
 
   test("stays, not ready and with the reason, until the storage has a model", async () => {
     const folder = await temporaryFolder();
-    const replica = await startReplicaProcess({ LOCKSTEP_STORAGE_URI: `file://${folder}/late` });
+    const replica = await startReplicaProcess({
+      LOCKSTEP_STORAGE_URI: `file://${folder}/late`,
+      LOCKSTEP_START_HOLD_MS: "60000",
+    });
     const failed = await eventually(
       async () => (await replica.state()).models.find(({ failure }) => failure !== undefined)?.failure,
       () => "a failure",
@@ -73,6 +78,8 @@ describe("a replica's process", () => {
     expect((await replica.state()).phase).toBe("Failed");
     expect((await fetch(`${replica.url}/v2/health/live`)).status).toBe(200);
     expect((await fetch(`${replica.url}/v2/health/ready`)).status).toBe(503);
+    // Load balancers send some to a replica that they take for the one that ended.
+    const early = infer(replica.url, "late", IRIS_REQUEST);
 
     const version = path.join(folder, "late", "1");
     await mkdir(version, { recursive: true });
@@ -84,6 +91,17 @@ describe("a replica's process", () => {
     const state = await replica.state();
     expect(state).toMatchObject({ phase: "Ready", models: [{ name: "late", activeVersion: 1 }] });
     expect(state.models[0]?.failure).toBeUndefined();
+    expect((await early).status).toBe(200);
+  });
+
+  test("lets nobody wait for a model that is not there for longer than it is told to", async () => {
+    const folder = await temporaryFolder();
+    const replica = await startReplicaProcess({
+      LOCKSTEP_STORAGE_URI: `file://${folder}/absent`,
+      LOCKSTEP_START_HOLD_MS: "50",
+    });
+    const { status, headers } = await infer(replica.url, "absent", IRIS_REQUEST);
+    expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
   });
 
   test("reports a file that is not a model, without paths of the replica", async () => {

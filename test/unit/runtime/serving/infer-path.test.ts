@@ -5,6 +5,7 @@ import type { Signature, Tensor } from "../../../../runtime/core/tensor.ts";
 import { ServingError } from "../../../../runtime/errors.ts";
 import { ModelStatistics } from "../../../../runtime/monitoring/model-statistics.ts";
 import type { SequencePosition } from "../../../../runtime/protocol/dialect.ts";
+import { StartHold } from "../../../../runtime/serving/start-hold.ts";
 import { InferPath, type InferContext, type Prepare } from "../../../../runtime/serving/infer-path.ts";
 
 const SIGNATURE: Signature = {
@@ -24,6 +25,7 @@ const context: InferContext = { signal: new AbortController().signal };
 class Adders implements Servables {
   active = 1;
   lent = 0;
+  isLoaded = true;
   readonly requests: InferenceRequest[] = [];
   readonly #state: readonly StateBinding[];
 
@@ -33,6 +35,7 @@ class Adders implements Servables {
 
   acquire(name: string, version = this.active): ServableHandle {
     if (version > 2) throw new ServingError("NotFound", "no such version");
+    if (!this.isLoaded) throw new ServingError("Unavailable", "not loaded yet");
     this.lent++;
     const model: LoadedModel = {
       signature: SIGNATURE,
@@ -87,9 +90,9 @@ function add(x: number, sequence?: SequencePosition, outputs?: readonly string[]
   });
 }
 
-function setUp(servables = new Adders()) {
+function setUp(servables = new Adders(), starting = new StartHold(0)) {
   const statistics = new ModelStatistics();
-  const path = new InferPath({ servables, statistics });
+  const path = new InferPath({ servables, statistics, starting });
   const target = { model: "m", version: undefined };
   const infer = async (prepare: Prepare<string>, where = {}): Promise<string> =>
     (await path.infer({ ...target, ...where }, prepare, context)).answer;
@@ -196,5 +199,34 @@ describe("every request", () => {
   test("with a label goes to the version that the label stands for", async () => {
     const { infer } = setUp();
     expect(await infer(add(3), { label: "canary" })).toBe("2: y=6 sumN=3");
+  });
+});
+
+describe("a replica that has just started", () => {
+  test.each([
+    ["the active version", {}],
+    ["a version by number", { version: 1 }],
+    ["a version by label", { label: "stable" }],
+  ])("lets a request wait for %s, unread", async (_, where) => {
+    const starting = new StartHold(60_000);
+    const { servables, path, infer, target } = setUp(new Adders(), starting);
+    servables.isLoaded = false;
+    path.check({ ...target, ...where });
+    const answer = infer(add(3), where);
+    await new Promise(setImmediate);
+    servables.isLoaded = true;
+    starting.note();
+    expect(await answer).toBe("label" in where ? "2: y=6 sumN=3" : "1: y=3 sumN=3");
+    expect(servables.lent).toBe(0);
+  });
+
+  test("refuses what does not come in time, or will not come, and holds nobody once it was ready", async () => {
+    const starting = new StartHold(20);
+    const { servables, path, infer, target } = setUp(new Adders(), starting);
+    servables.isLoaded = false;
+    await expect(infer(add(3))).rejects.toMatchObject({ code: "Unavailable" });
+    await expect(infer(add(3), { version: 3 })).rejects.toMatchObject({ code: "NotFound" });
+    starting.end();
+    expect(() => path.check(target)).toThrow("not loaded yet");
   });
 });
