@@ -6,7 +6,7 @@ import type { DriftConfig } from "../../../common/runtime-config.ts";
 import type { ServableId, ServableView } from "../../core/servable.ts";
 import type { Tensor } from "../../core/tensor.ts";
 import type { InferenceTap, TapContext, TappedRequest } from "../../serving/inference-tap.ts";
-import { featurePlanOf, type TensorPlan } from "./feature-plan.ts";
+import { featurePlanOf, rowWeightOf, type TensorPlan } from "./feature-plan.ts";
 import { readPublishedProfile, type ProfileError } from "./published-profile.ts";
 import { sampleValues, type RowChoice, type SampledValues } from "./sampled-values.ts";
 import { VersionDrift } from "./version-drift.ts";
@@ -30,7 +30,7 @@ export interface WatchedModel {
 
 export interface DriftRecorderOptions {
   readonly models: readonly WatchedModel[];
-  /** Rows that are looked at, of all models together. */
+  /** Rows that are looked at, of all models together; wide ones count as several ({@link rowWeightOf}). */
   readonly rowsPerSecond: number;
   readonly logger: Logger;
   /** In ms; default: performance.now. */
@@ -47,8 +47,9 @@ interface WatchedVersion {
   published: { readonly profile: Profile | undefined } | undefined;
   /** A reference that came before the first request. */
   assigned: Profile | undefined;
-  /** Both since the first request. */
+  /** The three since the first request. */
   plans: readonly TensorPlan[];
+  rowWeight: number;
   drift: VersionDrift | undefined;
   /** Undefined before it answers. */
   digest: string | undefined;
@@ -101,6 +102,7 @@ export class DriftRecorder implements InferenceTap, Disposable {
       published: undefined,
       assigned: undefined,
       plans: [],
+      rowWeight: 1,
       drift: undefined,
       digest: undefined,
     };
@@ -127,7 +129,7 @@ export class DriftRecorder implements InferenceTap, Disposable {
     if (version?.published === undefined) return undefined;
     version.drift ??= this.#open(version, version.published.profile, servable);
     const rows = inputs[0]?.shape[0] ?? 1;
-    const choice = this.#choose(rows, nowMs);
+    const choice = this.#choose(rows, version.rowWeight, nowMs);
     if (choice.count === 0) return undefined;
     if (this.#queue.length >= MAX_QUEUE) {
       const counted = this.#rows.get(servable.id.name);
@@ -199,8 +201,8 @@ export class DriftRecorder implements InferenceTap, Disposable {
   }
 
   /** Rows of a request that may be looked at, evenly spread over it; none where too many were just before. */
-  #choose(rows: number, nowMs: number): RowChoice {
-    const intervalMs = 1_000 / this.#options.rowsPerSecond;
+  #choose(rows: number, weight: number, nowMs: number): RowChoice {
+    const intervalMs = (1_000 * weight) / this.#options.rowsPerSecond;
     const earliestMs = Math.max(this.#nextAtMs, nowMs - Math.max(intervalMs, 1_000 * BURST));
     const allowed = Math.max(1, Math.floor((nowMs - earliestMs) / intervalMs));
     const count = Math.min(rows, allowed, MAX_ROWS_OF_REQUEST);
@@ -212,6 +214,7 @@ export class DriftRecorder implements InferenceTap, Disposable {
 
   #open(version: WatchedVersion, published: Profile | undefined, servable: ServableView): VersionDrift {
     version.plans = featurePlanOf(servable.signature, servable.state);
+    version.rowWeight = rowWeightOf(version.plans);
     const { drift: config, learnsItself } = version.model;
     const drift = new VersionDrift({ config, learnsItself, published, plans: version.plans });
     if (version.assigned !== undefined) drift.assign(version.assigned);

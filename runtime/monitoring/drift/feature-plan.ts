@@ -5,7 +5,9 @@ import type { Datatype, Signature, TensorSpec } from "../../core/tensor.ts";
 export const MAX_COLUMNS = 32;
 export const MAX_FEATURES = 512;
 /** Of wider tensors, so many values are looked at, in equal steps. */
-export const MAX_WIDE_VALUES = 4_096;
+export const MAX_WIDE_VALUES = 1_024;
+/** To look at so many values may cost what one row of few may; a row of more counts as several. */
+const VALUES_OF_ROW = 512;
 /** A wide row is also looked at in parts of equal length: what moves within it leaves statistics of the whole as they are. */
 export const WIDE_PARTS = 8;
 
@@ -42,6 +44,12 @@ export function featurePlanOf(signature: Signature, state: readonly StateBinding
     left -= features.length;
     return true;
   });
+}
+
+/** As how many rows one row counts where the rate of rows is bounded, so that wide ones cost no more time. */
+export function rowWeightOf(plans: readonly TensorPlan[]): number {
+  const looked = plans.reduce((sum, { width }) => sum + Math.min(width, MAX_WIDE_VALUES), 0);
+  return Math.max(1, Math.round(looked / VALUES_OF_ROW));
 }
 
 function planOfTensor({ name, datatype, shape }: TensorSpec, side: "input" | "output"): TensorPlan[] {
