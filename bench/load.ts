@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly pauseMs?: number;
   /** Requests per connection; then a new client comes, from another address. Default: as many as the server allows. */
   readonly requestsPerConnection?: number;
+  /** Is called at the end of each request. */
+  readonly onDone?: (done: { readonly atMs: number; readonly latencyMs: number; readonly isGood: boolean }) => void;
   /** Is called when a kind of failure comes for the first time, while its traces are fresh. */
   readonly onFailure?: (failure: LoadFailure) => void;
 }
@@ -74,6 +76,12 @@ export function startLoad(options: LoadOptions): Load {
     options.onFailure?.({ kind, atMs, from });
   }
 
+  function took(sentMs: number, isGood: boolean): void {
+    const atMs = performance.now();
+    latencies.push(atMs - sentMs);
+    options.onDone?.({ atMs: atMs - startMs, latencyMs: atMs - sentMs, isGood });
+  }
+
   async function client(): Promise<void> {
     let from = nextAddress();
     let agent = newAgent(from);
@@ -87,13 +95,13 @@ export function startLoad(options: LoadOptions): Load {
           dispatcher: agent,
         });
         await body.dump();
-        latencies.push(performance.now() - sentMs);
+        took(sentMs, statusCode === 200);
         if (statusCode === 200) {
           const version = String(headers["x-lockstep-model-version"] ?? "");
           versions[version] = (versions[version] ?? 0) + 1;
         } else fail(String(statusCode), from);
       } catch (error) {
-        latencies.push(performance.now() - sentMs);
+        took(sentMs, false);
         fail(codeOf(error), from);
       }
       if (sent % (options.requestsPerConnection ?? Infinity) === 0) {

@@ -22,6 +22,7 @@ import type { KubeObject } from "../../operator/kube/object.ts";
 import { RESOURCES } from "../../operator/kube/resources.ts";
 import type { PodObject } from "../../operator/observed/observation.ts";
 import type { Replicas } from "../../operator/replicas/replicas.ts";
+import { joiningReplicas } from "./joining-replicas.ts";
 import { setPods, type Sandbox } from "./operator-under-test.ts";
 
 /** The version that all replicas answer with. */
@@ -29,17 +30,14 @@ export const VERSION = 2;
 export const DIGEST = "sha256:0123";
 const NAMES = ["input[0]", "input[1]"];
 
-const SERVING: ReplicaState = {
-  phase: "Ready",
-  models: [
-    {
-      name: "digits",
-      activeVersion: VERSION,
-      listed: [VERSION],
-      versions: [{ version: VERSION, state: "Available", digest: DIGEST }],
-    },
-  ],
-};
+const MODELS: ReplicaState["models"] = [
+  {
+    name: "digits",
+    activeVersion: VERSION,
+    listed: [VERSION],
+    versions: [{ version: VERSION, state: "Available", digest: DIGEST }],
+  },
+];
 
 /** A replica that does nothing but count what it is asked, as the runtime does. */
 export class MonitoredReplica {
@@ -182,7 +180,6 @@ export interface MonitoredFleet {
 }
 
 export async function startMonitoredFleet(sandbox: Sandbox): Promise<MonitoredFleet> {
-  let epoch = 0;
   let count = 0;
   /** By uid of the pod. */
   const fleet = new Map<string, { readonly address: string; readonly replica: MonitoredReplica }>();
@@ -224,25 +221,7 @@ export async function startMonitoredFleet(sandbox: Sandbox): Promise<MonitoredFl
 
   return {
     monitoringPort: (server.address() as AddressInfo).port,
-    replicas: {
-      observe: (pods) =>
-        pods.map((pod) => {
-          if (!fleet.has(pod.metadata.uid ?? "")) return { pod, state: undefined };
-          const gate =
-            epoch === 0
-              ? ({ kind: "Unjoined", term: 0, held: 0 } as const)
-              : ({ kind: "Serving", term: 1, epoch, held: 0 } as const);
-          const state = { ...SERVING, models: SERVING.models.map((model) => ({ ...model, gate })) };
-          return { pod, state, lastState: state, instance: "a", silentSinceMs: undefined };
-        }),
-      command: (_pod, command) => {
-        if (command.kind === "serve") ({ epoch } = command);
-        return Promise.resolve({ kind: "done" });
-      },
-      rebalance: () => Promise.resolve(true),
-      forget: () => {},
-      close: () => Promise.resolve(),
-    },
+    replicas: joiningReplicas(MODELS, ({ metadata }) => fleet.has(metadata.uid ?? "")),
     all: () => [...fleet.values()].map(({ replica }) => replica),
     close: async () => {
       stop.abort();

@@ -11,6 +11,7 @@ import type { LoadSource } from "../../operator/load/load-source.ts";
 import type { PodObject } from "../../operator/observed/observation.ts";
 import type { Replicas } from "../../operator/replicas/replicas.ts";
 import { listening } from "./activator-under-test.ts";
+import { joiningReplicas } from "./joining-replicas.ts";
 import { setPods, type Sandbox } from "./operator-under-test.ts";
 
 /**
@@ -36,15 +37,13 @@ export interface SleepingService {
 }
 
 const REPLICA = 101;
-const SERVING: ReplicaState = {
-  phase: "Ready",
-  models: [{ name: "digits", activeVersion: 2, listed: [2], versions: [{ version: 2, state: "Available" }] }],
-};
+const MODELS: ReplicaState["models"] = [
+  { name: "digits", activeVersion: 2, listed: [2], versions: [{ version: 2, state: "Available" }] },
+];
 
 export async function startSleepingService(sandbox: Sandbox, name: string): Promise<SleepingService> {
   let answered = 0;
   let inFlight = 0;
-  let epoch = 0;
   let pods: readonly PodObject[] = [];
   const server: Server = createServer((incoming, response) => {
     inFlight++;
@@ -140,24 +139,7 @@ export async function startSleepingService(sandbox: Sandbox, name: string): Prom
           ],
         })),
     },
-    replicas: {
-      observe: (those) =>
-        those.map((pod) => {
-          const gate =
-            epoch === 0
-              ? ({ kind: "Unjoined", term: 0, held: 0 } as const)
-              : ({ kind: "Serving", term: 1, epoch, held: 0 } as const);
-          const state = { ...SERVING, models: SERVING.models.map((model) => ({ ...model, gate })) };
-          return { pod, state, lastState: state, instance: "a", silentSinceMs: undefined };
-        }),
-      command: (_pod, command) => {
-        if (command.kind === "serve") ({ epoch } = command);
-        return Promise.resolve({ kind: "done" });
-      },
-      rebalance: () => Promise.resolve(true),
-      forget: () => {},
-      close: () => Promise.resolve(),
-    },
+    replicas: joiningReplicas(MODELS),
     network: (lastPart) => {
       const own = createTcpNetwork(`127.0.0.${lastPart}`);
       return {
