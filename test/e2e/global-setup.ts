@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { TestProject } from "vitest/node";
 
 /**
  * The end-to-end tests use the cluster that KUBECONFIG names, whichever it is, and no other: they install Lockstep
  * there, so nobody's default cluster is taken by accident.
  */
-export function setup(project: TestProject): void {
+export function setup(): void {
   const kubeconfig = process.env["KUBECONFIG"];
   if (kubeconfig === undefined || kubeconfig === "")
     throw new Error(
@@ -15,12 +14,4 @@ export function setup(project: TestProject): void {
     );
   const file = path.resolve(kubeconfig);
   if (!existsSync(file)) throw new Error(`KUBECONFIG names ${file}, which is not there.`);
-  project.provide("kubeconfig", file);
-}
-
-declare module "vitest" {
-  interface ProvidedContext {
-    /** Kubeconfig file of an administrator of the cluster under test. */
-    kubeconfig: string;
-  }
 }

@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
-import { inject } from "vitest";
 
 /** kubectl of the one-node cluster where that is the cluster, or else the one on the path. */
 export function kubectlBinary(): string {
@@ -16,11 +15,10 @@ export function kubectl(args: readonly string[], input = ""): Promise<string> {
   return run(kubectlBinary(), args, input);
 }
 
-/** Runs a program with KUBECONFIG set to the cluster under test. */
+/** Runs a program against the cluster that KUBECONFIG names. */
 export function run(program: string, args: readonly string[], input = ""): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = {
-      env: { ...process.env, KUBECONFIG: inject("kubeconfig") },
       maxBuffer: 64 * 1024 * 1024,
       timeout: 300_000,
     };

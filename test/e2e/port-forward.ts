@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { inject } from "vitest";
 import { kubectlBinary } from "./kubectl.ts";
 
 /** Makes a port of a Service reachable on this machine, as people do it; the result has its port here. */
@@ -14,7 +13,6 @@ export async function forwardPort(
     kubectlBinary(),
     ["port-forward", "-n", namespace, target, `:${port}`, "--address", "127.0.0.1"],
     {
-      env: { ...process.env, KUBECONFIG: inject("kubeconfig") },
       stdio: ["ignore", "pipe", "inherit"],
     },
   );
