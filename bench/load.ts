@@ -5,6 +5,8 @@ export interface LoadOptions {
   readonly url: string;
   readonly body: string | Buffer;
   readonly contentType?: string;
+  /** Sent with each request beside the content's type. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly clients: number;
   /** The load ends by itself after this. */
   readonly maxDurationMs: number;
@@ -90,7 +92,7 @@ export function startLoad(options: LoadOptions): Load {
       try {
         const { statusCode, headers, body } = await request(options.url, {
           method: "POST",
-          headers: { "content-type": options.contentType ?? "application/json" },
+          headers: { "content-type": options.contentType ?? "application/json", ...options.headers },
           body: options.body,
           dispatcher: agent,
         });
@@ -138,6 +140,36 @@ export function startLoad(options: LoadOptions): Load {
         versions,
       };
     },
+  };
+}
+
+/** Of several loads: half of what each took at most says nothing of all together. */
+export type LoadsReport = Omit<LoadReport, "p50Ms">;
+
+/** What loads saw that ran side by side; `p99Ms` is that of the slowest one. */
+export function addReports(reports: readonly LoadReport[]): LoadsReport {
+  const failures: Record<string, { count: number; firstAtMs: number }> = {};
+  const versions: Record<string, number> = {};
+  for (const report of reports) {
+    for (const [kind, { count, firstAtMs }] of Object.entries(report.failures)) {
+      const known = failures[kind] ?? { count: 0, firstAtMs };
+      failures[kind] = { count: known.count + count, firstAtMs: Math.min(known.firstAtMs, firstAtMs) };
+    }
+    for (const [version, count] of Object.entries(report.versions))
+      versions[version] = (versions[version] ?? 0) + count;
+  }
+  const sum = (of: (report: LoadReport) => number): number => reports.reduce((total, report) => total + of(report), 0);
+  const most = (of: (report: LoadReport) => number): number => Math.max(0, ...reports.map(of));
+  return {
+    sent: sum(({ sent }) => sent),
+    failed: sum(({ failed }) => failed),
+    failures,
+    durationMs: most(({ durationMs }) => durationMs),
+    requestsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond),
+    p99Ms: most(({ p99Ms }) => p99Ms),
+    maxMs: most(({ maxMs }) => maxMs),
+    late: sum(({ late }) => late),
+    versions,
   };
 }
 

@@ -269,6 +269,7 @@ export async function startOperator(options: OperatorOptions): Promise<Operator>
       },
       config,
       logger,
+      clock: systemClock,
       now: () => new Date(),
     });
     await runWorkers({

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { listenOnPort } from "../../common/listen-on-port.ts";
 import type { Logger } from "../../common/logger.ts";
+import { systemClock } from "../controller/clock.ts";
 import type { PersonAccess } from "../kube/person-access.ts";
 import type { OperatorConfig } from "../config.ts";
 import { CommandSigner } from "../replicas/command-signer.ts";
@@ -30,7 +31,7 @@ export interface ConsoleOptions {
   readonly files?: PageFiles;
   /** Who asks replicas how they are. Default: HTTP to their admin port. */
   readonly replicaStates?: ConsoleSources["replicaStates"];
-  /** Ms since 1970. Default: the machine's clock. */
+  /** The wall clock, in ms since 1970. Default: Date's. */
   readonly nowMs?: () => number;
 }
 
@@ -64,14 +65,18 @@ export async function startConsole(options: ConsoleOptions): Promise<Console | u
     ));
   const replicaStates =
     options.replicaStates ??
-    new ReplicaStates({ ask: async (origin) => (await client()).ask(origin, undefined, signal), nowMs, signal });
+    new ReplicaStates({
+      ask: async (origin) => (await client()).ask(origin, undefined, signal),
+      clock: systemClock,
+      signal,
+    });
   const timeline = new Timeline();
   const app = createConsoleApp({
     sources: { world, monitoring: options.monitoring, replicaStates, timeline, nowMs },
     files: options.files ?? (await loadPageFiles()),
     people,
     readingRights: config.LOCKSTEP_CONSOLE_REQUIRE_TOKEN
-      ? new ReadingRights({ ask: (token, namespace) => people.mayList(token, namespace, signal), nowMs })
+      ? new ReadingRights({ ask: (token, namespace) => people.mayList(token, namespace, signal), clock: systemClock })
       : undefined,
     hosts: config.LOCKSTEP_CONSOLE_HOSTS,
     clusterDomain: config.LOCKSTEP_CLUSTER_DOMAIN,

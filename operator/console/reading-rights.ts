@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../controller/clock.ts";
 
 export interface ReadingRightsOptions {
   /** Asks the API server; undefined for the namespace means all of them. Rejects where the token is none. */
   readonly ask: (token: string, namespace: string | undefined, signal: AbortSignal) => Promise<boolean>;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "nowMs">;
 }
 
 /** So long an answer of the API server counts: a page asks every few seconds. */
@@ -35,13 +36,13 @@ export class ReadingRights {
   }
 
   async #may(token: string, namespace: string | undefined, signal: AbortSignal): Promise<boolean> {
-    const { ask, nowMs } = this.#options;
+    const { ask, clock } = this.#options;
     const id = `${createHash("sha256").update(token).digest("base64")} ${namespace ?? "*"}`;
     const known = this.#known.get(id);
-    if (known !== undefined && nowMs() < known.untilMs) return known.allowed;
+    if (known !== undefined && clock.nowMs() < known.untilMs) return known.allowed;
     const allowed = await ask(token, namespace, signal);
     this.#known.delete(id);
-    this.#known.set(id, { allowed, untilMs: nowMs() + REMEMBERED_MS });
+    this.#known.set(id, { allowed, untilMs: clock.nowMs() + REMEMBERED_MS });
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MAX_REMEMBERED) break;
       this.#known.delete(oldest);

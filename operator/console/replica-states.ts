@@ -1,11 +1,12 @@
 import type { ReplicaReport, ReplicaState } from "../../common/admin-api.ts";
+import type { Clock } from "../controller/clock.ts";
 import type { PodObject } from "../observed/observation.ts";
 import { originOf } from "../replicas/replica-origin.ts";
 
 export interface ReplicaStatesOptions {
   /** Asks a replica how it is; rejects within a bounded time where it does not answer. */
   readonly ask: (origin: string, signal: AbortSignal) => Promise<ReplicaReport>;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, "nowMs">;
   /** Ends all questions. */
   readonly signal: AbortSignal;
   /** Default: the replicas' admin port. */
@@ -45,15 +46,15 @@ export class ReplicaStates {
   }
 
   #stateOf(pod: PodObject): Promise<ReplicaState | undefined> {
-    const { nowMs, port } = this.#options;
+    const { clock, port } = this.#options;
     const origin = originOf(pod, port);
     if (origin === undefined) return Promise.resolve(undefined);
     const id = `${pod.metadata.uid} ${origin}`;
     const known = this.#known.get(id);
-    if (known !== undefined && nowMs() - known.atMs < FRESH_MS) return known.state;
+    if (known !== undefined && clock.nowMs() - known.atMs < FRESH_MS) return known.state;
     const state = this.#ask(origin).catch(() => undefined);
     this.#known.delete(id);
-    this.#known.set(id, { atMs: nowMs(), state });
+    this.#known.set(id, { atMs: clock.nowMs(), state });
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MAX_REMEMBERED) break;
       this.#known.delete(oldest);

@@ -4,7 +4,7 @@ import type { Profile } from "../../common/drift/profile.ts";
 import type { InferenceService, StatusDrift } from "../../common/inferenceservice.gen.ts";
 import type { ReplicaMonitoring } from "../../common/monitoring-api.ts";
 import { modelNameOf } from "../../common/runtime-config-of.ts";
-import type { Clock } from "../controller/clock.ts";
+import { systemClock, type Clock } from "../controller/clock.ts";
 import type { Cluster } from "../kube/cluster.ts";
 import { driftConfigOf } from "../observed/drift-status.ts";
 import { KeyedClient, type KeyedClientOptions } from "../replicas/keyed-client.ts";
@@ -31,7 +31,7 @@ export interface MonitoringOptions extends Pick<KeyedClientOptions, "privateKeyP
   readonly port?: number | undefined;
   readonly clock?: Clock;
   /** The wall clock, in ms since 1970. Default: Date's. */
-  readonly nowMs?: () => number;
+  readonly wallMs?: () => number;
 }
 
 /** What the operator knows of what replicas did, and that it goes on to ask. */
@@ -58,7 +58,7 @@ const AT_A_TIME = 8;
 
 /** Makes the part of the operator that follows what replicas do: each replica of the operator has its own. */
 export function createMonitoring(options: MonitoringOptions): Monitoring {
-  const { world, intervalMs, logger, clock, nowMs = Date.now } = options;
+  const { world, intervalMs, logger, clock = systemClock, wallMs = Date.now } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
   const client = new KeyedClient({
@@ -132,7 +132,7 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
 
   /** Makes something of a round's answers. */
   function conclude(): void {
-    const atMs = nowMs();
+    const atMs = clock.nowMs();
     for (const { watch } of watches.values()) watch.record.closeInterval(atMs);
     // Where that takes longer than a round, what has come by then is looked at next time.
     chores ??= doChores().finally(() => {
@@ -148,7 +148,7 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
     for (const [key, { watch }] of watches) {
       if (signal.aborted) return;
       const isvc = world.inferenceService(key);
-      if (isvc !== undefined && watch.judge(isvc, nowMs())) options.changed(key);
+      if (isvc !== undefined && watch.judge(isvc, clock.nowMs())) options.changed(key);
       // To compare hundreds of features takes some ms, and whatever else the operator does must not wait for all of them.
       await nextTurn();
     }
@@ -216,7 +216,8 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
   }
 
   return {
-    of: (key): ServiceMonitoring | undefined => watches.get(key)?.watch.view(nowMs()),
+    of: (key): ServiceMonitoring | undefined =>
+      watches.get(key)?.watch.view({ nowMs: clock.nowMs(), wallMs: wallMs() }),
     driftOf: (key) => watches.get(key)?.watch.report ?? "Unknown",
     *versions() {
       for (const [key, { watch }] of watches) yield [key, watch.versions];

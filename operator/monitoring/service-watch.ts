@@ -76,9 +76,14 @@ export class ServiceWatch {
     return this.#versions;
   }
 
-  /** Undefined before any replica was heard of. */
-  view(nowMs: number): ServiceMonitoring | undefined {
-    const points = this.record.points(nowMs);
+  /**
+   * Undefined before any replica was heard of. `nowMs` is of the clock that intervals were closed by; the view is in the time of
+   * `wallMs`, so that the past of an hour ago stays that when the wall clock is set.
+   */
+  view({ nowMs, wallMs }: { readonly nowMs: number; readonly wallMs: number }): ServiceMonitoring | undefined {
+    const points = this.record
+      .points(nowMs)
+      .map((point) => ({ ...point, atMs: Math.round(point.atMs - nowMs + wallMs) }));
     if (points.length === 0 && !this.record.isKnown) return undefined;
     return { points, versions: this.#versions };
   }

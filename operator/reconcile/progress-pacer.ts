@@ -12,20 +12,23 @@ export class ProgressPacer {
   /** When progress was let through last, by uid; of InferenceServices that fetch. */
   readonly #toldMs = new Map<string, number>();
 
-  /** The status to write: the one before, if nothing but progress distinguishes them and it was written just now. */
+  /**
+   * The status to write: the one before, if nothing but progress distinguishes them and it was written just now. `nowMs` is
+   * of a clock that never goes back.
+   */
   pace(
     uid: string,
     before: InferenceServiceStatus | undefined,
     status: InferenceServiceStatus,
-    now: Date,
+    nowMs: number,
   ): InferenceServiceStatus {
     if (status.loading === undefined) {
       this.#toldMs.delete(uid);
       return status;
     }
-    const isRecent = now.getTime() - (this.#toldMs.get(uid) ?? -Infinity) < INTERVAL_MS;
+    const isRecent = nowMs - (this.#toldMs.get(uid) ?? -Infinity) < INTERVAL_MS;
     if (isRecent && before !== undefined && withoutProgress(before) === withoutProgress(status)) return before;
-    if (before === undefined || canonicalJson(before) !== canonicalJson(status)) this.#toldMs.set(uid, now.getTime());
+    if (before === undefined || canonicalJson(before) !== canonicalJson(status)) this.#toldMs.set(uid, nowMs);
     return status;
   }
 

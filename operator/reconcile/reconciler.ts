@@ -3,6 +3,7 @@ import type { Logger } from "../../common/logger.ts";
 import { ConfigError } from "../../common/runtime-config.ts";
 import type { ConnectionBalancer } from "../balance/connection-balancer.ts";
 import type { OperatorConfig } from "../config.ts";
+import type { Clock } from "../controller/clock.ts";
 import type { Result } from "../controller/worker.ts";
 import { desiredObjects, type DesiredObjects, type OperatorIdentity } from "../desired/desired-objects.ts";
 import { HostPathRefusedError } from "../desired/model-cache.ts";
@@ -33,6 +34,9 @@ export interface ReconcilerOptions {
   readonly operator: OperatorIdentity;
   readonly config: OperatorConfig;
   readonly logger: Logger;
+  /** For how long ago something was seen here. */
+  readonly clock: Pick<Clock, "nowMs">;
+  /** The wall clock, by which the times in a status are. */
   readonly now: () => Date;
 }
 
@@ -95,7 +99,7 @@ export class Reconciler {
   }
 
   async #reconcile(key: string, isvc: InferenceService, signal: AbortSignal): Promise<Result> {
-    const { world, config, now } = this.#options;
+    const { world, config, clock, now } = this.#options;
     const logger = this.#options.logger.child({ inferenceService: key });
     const owned = world.ownedBy(isvc.metadata.uid ?? "");
     const pods = world.podsOf(key);
@@ -123,7 +127,7 @@ export class Reconciler {
       now(),
       config.LOCKSTEP_CLUSTER_DOMAIN,
     );
-    const status = this.#pacer.pace(isvc.metadata.uid ?? "", isvc.status, computed, now());
+    const status = this.#pacer.pace(isvc.metadata.uid ?? "", isvc.status, computed, clock.nowMs());
     const outcome = await this.#options.cluster.applyStatus({ ...isvc, metadata: isvc.metadata }, status, signal);
     if (outcome.kind === "updated" || outcome.kind === "unchanged") await this.#tell(isvc, status, logger, signal);
     const trouble = written.trouble ?? rollout.trouble ?? sleep.trouble;

@@ -1,32 +1,38 @@
 import { StorageFailure } from "./storage-failure.ts";
 
-/** A token that a service takes for who asks, until it expires. */
+/** A token that a service takes for who asks, for a while. */
 export interface AccessToken {
   readonly token: string;
-  readonly expiresAtMs: number;
+  /** For how long from when it was given. */
+  readonly lifetimeMs: number;
 }
 
 /** A new one is asked for so long before the old one expires. */
 const RENEW_BEFORE_MS = 120_000;
 const ACQUIRE_WITHIN_MS = 10_000;
 
+/** The wall clock may be set back; the other one stands still while a machine sleeps. */
+const CLOCKS: readonly (() => number)[] = [() => performance.now(), () => Date.now()];
+
 /**
- * Remembers a token until shortly before it expires. Several who ask at the same time share one acquisition, which none
- * of them ends; one that fails is not remembered.
+ * Remembers a token until, by any of the clocks, it is about to expire. Several who ask at the same time share one
+ * acquisition, which none of them ends; one that fails is not remembered.
  */
 export function rememberToken(
   acquire: (signal: AbortSignal) => Promise<AccessToken>,
-  now: () => number = Date.now,
+  clocks: readonly (() => number)[] = CLOCKS,
 ): () => Promise<string> {
-  let known: AccessToken | undefined;
+  let known: { readonly token: string; readonly isFresh: () => boolean } | undefined;
   let underWay: Promise<AccessToken> | undefined;
   return async () => {
-    if (known !== undefined && known.expiresAtMs - RENEW_BEFORE_MS > now()) return known.token;
+    if (known?.isFresh() === true) return known.token;
     underWay ??= acquire(AbortSignal.timeout(ACQUIRE_WITHIN_MS)).finally(() => {
       underWay = undefined;
     });
-    known = await underWay;
-    return known.token;
+    const { token, lifetimeMs } = await underWay;
+    const untilMs = clocks.map((nowMs) => nowMs() + lifetimeMs - RENEW_BEFORE_MS);
+    known = { token, isFresh: () => clocks.every((nowMs, index) => nowMs() < (untilMs[index] ?? 0)) };
+    return token;
   };
 }
 

@@ -161,7 +161,7 @@ async function impersonate(
   );
   await refuseUnlessGranted(answer, server);
   const { accessToken, expireTime } = await readJson(answer, impersonationAnswer, tokenService(server), signal);
-  return { token: accessToken, expiresAtMs: Date.parse(expireTime) };
+  return { token: accessToken, lifetimeMs: Date.parse(expireTime) - Date.now() };
 }
 
 async function askMetadataServer(

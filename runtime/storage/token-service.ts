@@ -39,7 +39,7 @@ export async function fetchToken(http: HttpClient, request: ServiceRequest, sign
     tokenService(request.place),
     signal,
   );
-  return { token, expiresAtMs: Date.now() + lifetimeS * 1_000 };
+  return { token, lifetimeMs: lifetimeS * 1_000 };
 }
 
 /** Throws StorageFailure for an answer without a token. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
-import { startLoad, type Load, type LoadReport } from "../../bench/load.ts";
+import { addReports, startLoad, type Load, type LoadsReport } from "../../bench/load.ts";
 import { eventually } from "../eventually.ts";
 import { componentPid, podPid } from "./host-processes.ts";
 import { applyAndWait, manifest, waitAnswers } from "./inference-services.ts";
@@ -102,41 +102,28 @@ function waitWhole(replicas = REPLICAS): Promise<unknown> {
 }
 
 /** A load during a fault: the first report is of the fault's time, the second one of the time after. */
-async function during(what: string, fault: () => Promise<void>): Promise<readonly [LoadReport, LoadReport]> {
-  const reports: LoadReport[] = [];
+async function during(what: string, fault: () => Promise<void>): Promise<readonly [LoadsReport, LoadsReport]> {
+  const reports: LoadsReport[] = [];
   for (const act of [fault, () => delay(5_000)]) {
     const loads: Load[] = [1_000_000, 1].map((requestsPerConnection) =>
       startLoad({ url: URL, body, clients: 4, pauseMs: 20, requestsPerConnection, maxDurationMs: 240_000 }),
     );
     await delay(1_000);
     await act();
-    reports.push(added(await Promise.all(loads.map((load) => load.stop()))));
+    reports.push(addReports(await Promise.all(loads.map((load) => load.stop()))));
   }
-  const [struck, after] = reports as [LoadReport, LoadReport];
+  const [struck, after] = reports as [LoadsReport, LoadsReport];
   console.log(`fault: ${what}: ${JSON.stringify(struck)}; afterwards ${JSON.stringify(after)}`);
   return [struck, after];
 }
 
-function added([kept, fresh]: readonly LoadReport[]): LoadReport {
-  if (kept === undefined || fresh === undefined) throw new Error("expected two reports");
-  return {
-    ...kept,
-    sent: kept.sent + fresh.sent,
-    failed: kept.failed + fresh.failed,
-    failures: { ...kept.failures, ...fresh.failures },
-    maxMs: Math.max(kept.maxMs, fresh.maxMs),
-    p99Ms: Math.max(kept.p99Ms, fresh.p99Ms),
-    late: kept.late + fresh.late,
-  };
-}
-
-function expectNoFailure({ failures, sent }: LoadReport): void {
+function expectNoFailure({ failures, sent }: LoadsReport): void {
   expect(failures).toEqual({});
   expect(sent).toBeGreaterThan(100);
 }
 
 /** Until a dead replica is out of the load balancer, connections to it fail; answers of HTTP would be failures of ours. */
-function expectOnlyBrokenConnections({ failures, failed, sent }: LoadReport): void {
+function expectOnlyBrokenConnections({ failures, failed, sent }: LoadsReport): void {
   for (const kind of Object.keys(failures)) expect(kind).not.toMatch(/^\d/);
   expect(failed).toBeLessThan(sent / 4);
 }

@@ -30,7 +30,7 @@ beforeAll(async () => {
         if (token === "none") throw new ApiError({ status: 401, reason: "Unauthorized", message: "Unauthorized" });
         return Promise.resolve(namespace === "vision");
       },
-      nowMs: () => NOW_MS,
+      clock: { nowMs: () => 0 },
     }),
   });
 });

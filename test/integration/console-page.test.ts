@@ -261,7 +261,7 @@ test("where reading takes a token, the page asks for it, and shows what its bear
         if (token !== "good") throw new ApiError({ status: 401, reason: "Unauthorized", message: "Unauthorized" });
         return Promise.resolve(namespace === "vision");
       },
-      nowMs: () => NOW_MS,
+      clock: { nowMs: () => 0 },
     }),
   });
   await page.goto(`${server.url}/`);

@@ -22,8 +22,8 @@ export async function temporaryFolder(): Promise<string> {
 
 /** A process that does not outlive the test. */
 export class ProcessUnderTest extends TestProcess {
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>>) {
-    super(args, environment);
+  constructor(...options: ConstructorParameters<typeof TestProcess>) {
+    super(...options);
     onTestFinished(() => this.end("SIGKILL"));
   }
 
@@ -40,20 +40,30 @@ export class ProcessUnderTest extends TestProcess {
   }
 }
 
-/** A replica's own process, with ports of the system's choice. */
-export async function startReplicaProcess(environment: Readonly<Record<string, string>>): Promise<{
+/** A replica's own process. */
+export interface ReplicaUnderTest {
   readonly process: ProcessUnderTest;
   readonly url: string;
   readonly state: () => Promise<ReplicaState>;
-}> {
-  const replica = new ProcessUnderTest([path.join(ROOT, "runtime/main.ts")], {
-    LOCKSTEP_HOST: "127.0.0.1",
-    LOCKSTEP_HTTP_PORT: "0",
-    LOCKSTEP_ADMIN_PORT: "0",
-    LOCKSTEP_GRPC_PORT: "0",
-    LOCKSTEP_MODEL_DIR: await temporaryFolder(),
-    ...environment,
-  });
+}
+
+/** A replica's own process, with ports of the system's choice. `launcher` is as {@link TestProcess} has it. */
+export async function startReplicaProcess(
+  environment: Readonly<Record<string, string>>,
+  launcher: readonly string[] = [],
+): Promise<ReplicaUnderTest> {
+  const replica = new ProcessUnderTest(
+    [path.join(ROOT, "runtime/main.ts")],
+    {
+      LOCKSTEP_HOST: "127.0.0.1",
+      LOCKSTEP_HTTP_PORT: "0",
+      LOCKSTEP_ADMIN_PORT: "0",
+      LOCKSTEP_GRPC_PORT: "0",
+      LOCKSTEP_MODEL_DIR: await temporaryFolder(),
+      ...environment,
+    },
+    launcher,
+  );
   const adminUrl = `http://127.0.0.1:${await replica.waitFor(/"adminPort":(\d+)/)}${STATE_PATH}`;
   return {
     process: replica,

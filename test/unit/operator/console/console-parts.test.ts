@@ -77,7 +77,7 @@ describe("who may read", () => {
         asked.push(`${token} ${namespace ?? "*"}`);
         return Promise.resolve(token === "admin" || namespace === "a");
       },
-      nowMs: () => nowMs,
+      clock: { nowMs: () => nowMs },
     });
     expect(await rights.readable("admin", ["a", "b"], NEVER)).toEqual(new Set(["a", "b"]));
     expect(await rights.readable("user", ["a", "b", "a"], NEVER)).toEqual(new Set(["a"]));
@@ -90,7 +90,7 @@ describe("who may read", () => {
   });
 
   test("is not known where the API server refuses the token", async () => {
-    const rights = new ReadingRights({ ask: () => Promise.reject(new Error("no token")), nowMs: () => 0 });
+    const rights = new ReadingRights({ ask: () => Promise.reject(new Error("no token")), clock: { nowMs: () => 0 } });
     await expect(rights.readable("x", ["a"], NEVER)).rejects.toThrow("no token");
   });
 });
@@ -112,7 +112,7 @@ describe("the states of replicas", () => {
         if (origin.endsWith(".7:8081")) throw new Error("silent");
         return { instance: "i", revision: 1, state: serving(2) };
       },
-      nowMs: () => nowMs,
+      clock: { nowMs: () => nowMs },
       signal: NEVER,
     });
     const [first, second] = await Promise.all([states.of(pods), states.of(pods)]);
@@ -126,7 +126,11 @@ describe("the states of replicas", () => {
   });
 
   test("of pods that do not run are not asked for", async () => {
-    const states = new ReplicaStates({ ask: () => Promise.reject(new Error("asked")), nowMs: () => 0, signal: NEVER });
+    const states = new ReplicaStates({
+      ask: () => Promise.reject(new Error("asked")),
+      clock: { nowMs: () => 0 },
+      signal: NEVER,
+    });
     expect(await states.of([replica("new", { unschedulable: "no node" }).pod])).toEqual(new Map());
   });
 });

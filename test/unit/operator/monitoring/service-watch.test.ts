@@ -106,3 +106,13 @@ test("where drift is off, it is said of all versions", () => {
   bench.round("moved");
   expect([bench.state, bench.watch.versions[0]?.drift]).toEqual([undefined, { state: "Off" }]);
 });
+
+test("the last hour stays where it is when the wall clock is set", () => {
+  const bench = new Bench();
+  for (let round = 0; round < 3; round++) bench.round("alike");
+  const agesMs = (wallMs: number): number[] | undefined =>
+    bench.watch.view({ nowMs: 31_000.4, wallMs })?.points.map(({ atMs }) => Math.round(wallMs - atMs));
+  expect(agesMs(1_800_000_000_000)).toEqual([11_000, 1_000]);
+  expect(agesMs(0)).toEqual([11_000, 1_000]);
+  expect(bench.watch.view({ nowMs: 3_621_000, wallMs: 0 })?.points.map(({ atMs }) => atMs)).toEqual([-3_591_000]);
+});

@@ -18,7 +18,6 @@ function statusAt(bytesDone: number, change: Partial<InferenceServiceStatus> = {
     ...change,
   };
 }
-const at = (ms: number): Date => new Date(ms);
 
 describe("progress in a status", () => {
   test("is written at once when it begins, then every two seconds, however often it is seen", () => {
@@ -26,7 +25,7 @@ describe("progress in a status", () => {
     let stored: InferenceServiceStatus | undefined = { replicas: 1 };
     const writes: number[] = [];
     for (let ms = 0; ms <= 10_000; ms += 50) {
-      const next = pacer.pace("uid", stored, statusAt(ms), at(ms));
+      const next = pacer.pace("uid", stored, statusAt(ms), ms);
       if (next !== stored) writes.push(ms);
       stored = next;
     }
@@ -40,17 +39,17 @@ describe("progress in a status", () => {
     ["the end", { replicas: 1 }],
   ])("does not hold back %s", (_, news) => {
     const pacer = new ProgressPacer();
-    const stored = pacer.pace("uid", undefined, statusAt(1), at(0));
-    expect(pacer.pace("uid", stored, statusAt(5), at(10))).toBe(stored);
-    expect(pacer.pace("uid", stored, news, at(20))).toBe(news);
+    const stored = pacer.pace("uid", undefined, statusAt(1), 0);
+    expect(pacer.pace("uid", stored, statusAt(5), 10)).toBe(stored);
+    expect(pacer.pace("uid", stored, news, 20)).toBe(news);
   });
 
   test("of one InferenceService does not hold back another's, nor its successor's", () => {
     const pacer = new ProgressPacer();
-    const stored = pacer.pace("a", undefined, statusAt(1), at(0));
+    const stored = pacer.pace("a", undefined, statusAt(1), 0);
     const next = statusAt(2);
-    expect(pacer.pace("b", stored, next, at(1))).toBe(next);
+    expect(pacer.pace("b", stored, next, 1)).toBe(next);
     pacer.forget("a");
-    expect(pacer.pace("a", stored, next, at(1))).toBe(next);
+    expect(pacer.pace("a", stored, next, 1)).toBe(next);
   });
 });
