@@ -14,7 +14,7 @@ import { startModelStore } from "../test/e2e/model-store.ts";
 import { eventually } from "../test/eventually.ts";
 import { floats, onnxModel } from "../test/fixtures/onnx-builder.ts";
 import { startLoad } from "./load.ts";
-import { metAfterMs, type Done } from "./step-latencies.ts";
+import { metAfterMs, windowLatencies, type Done } from "./step-latencies.ts";
 
 const HELP = `Puts eight times the load on a service at once, and tells when its latency is as it should be again: scaled by requests
 in flight, and by CPU. On the cluster of the current context, which runs on this machine (test/cluster/up, or kind), with its images
@@ -44,6 +44,8 @@ const NODE_PORT = 30_790;
 const STEP = 8;
 const MAX_REPLICAS = 8;
 const BEFORE_MS = 45_000;
+/** The autoscaler looks every 15 s. */
+const SETTLE_MS = 20_000;
 const WIDTH = 1_024;
 const LAYERS = 8;
 const URL = `http://127.0.0.1:${NODE_PORT}/v2/models/busy/infer`;
@@ -72,11 +74,10 @@ async function main(): Promise<void> {
 }
 
 async function step(metric: string, storage: object): Promise<void> {
-  await applyAndWait(
-    NAMESPACE,
+  const service = (maxReplicas: number): object =>
     manifest("busy", {
       minReplicas: 1,
-      maxReplicas: MAX_REPLICAS,
+      maxReplicas,
       scaleMetric: metric,
       ...(metric === "cpu" && { scaleTarget: 80 }),
       // What a request costs is not to depend on how many wait.
@@ -84,17 +85,19 @@ async function step(metric: string, storage: object): Promise<void> {
       model: { modelFormat: { name: "onnx" }, storageUri: "s3://models/busy", storage },
       service: { type: "NodePort", nodePort: NODE_PORT },
       resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { cpu: "100m", memory: "512Mi" } },
-    }),
-    180_000,
-  );
+    });
+  await applyAndWait(NAMESPACE, service(1), 180_000);
   await waitAnswers(URL, BODY, 60_000);
-  await eventually("an active autoscaler", isAutoscalerActive, { withinMs: 120_000 });
   const clients = Number(values.clients);
   const stepMs = Number(values.seconds) * 1000;
-  const common = { url: URL, body: BODY, pauseMs: Number(values.pause), maxDurationMs: BEFORE_MS + stepMs + 60_000 };
+  const common = { url: URL, body: BODY, pauseMs: Number(values.pause), maxDurationMs: BEFORE_MS + stepMs + 240_000 };
   const before: Done[] = [];
   const base = startLoad({ ...common, clients, onDone: (done) => before.push(done) });
+  // A replica is slow while its code is compiled, which is no reason to have more of them.
   await delay(BEFORE_MS);
+  await applyAndWait(NAMESPACE, service(MAX_REPLICAS));
+  await eventually("an active autoscaler", isAutoscalerActive, { withinMs: 120_000 });
+  await delay(SETTLE_MS);
   const after: Done[] = [];
   const startMs = performance.now();
   const more = startLoad({ ...common, clients: clients * (STEP - 1), onDone: (done) => after.push(done) });
@@ -111,6 +114,9 @@ async function step(metric: string, storage: object): Promise<void> {
     [
       `${metric}: 95th percentile below ${values.goal} ms ${metMs === undefined ? "not reached" : `from second ${Math.round(metMs / 1000)} on`}`,
       `  replicas: ${sizes.map(([second, count]) => `${count} at ${second} s`).join(", ")}`,
+      `  95th percentile of each 5 s: ${windowLatencies(after, stepMs)
+        .map((latencyMs) => (latencyMs === undefined ? "none" : Math.round(latencyMs)))
+        .join(" ")} ms`,
       `  1x: ${Math.round(steady / (BEFORE_MS / 1000))} requests/s; step: ${report.requestsPerSecond + baseReport.requestsPerSecond}/s, p50 ${report.p50Ms} ms, p99 ${report.p99Ms} ms, max ${report.maxMs} ms`,
       `  failed: ${baseReport.failed + report.failed} of ${baseReport.sent + report.sent} ${JSON.stringify({ ...baseReport.failures, ...report.failures })}`,
     ].join("\n"),

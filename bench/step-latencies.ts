@@ -27,3 +27,13 @@ export function metAfterMs(
   const lastBad = counts.findLastIndex(({ all, good }) => all === 0 || good < all * QUANTILE);
   return lastBad === windows - 1 ? undefined : (lastBad + 1) * WINDOW_MS;
 }
+
+/** The 95th percentile of each window of five seconds, in ms; undefined where nothing ended. */
+export function windowLatencies(done: readonly Done[], endMs: number): (number | undefined)[] {
+  const windows = Array.from({ length: Math.floor(endMs / WINDOW_MS) }, (): number[] => []);
+  for (const { atMs, latencyMs } of done) windows[Math.floor(atMs / WINDOW_MS)]?.push(latencyMs);
+  return windows.map((latencies) => {
+    latencies.sort((a, b) => a - b);
+    return latencies[Math.ceil(latencies.length * QUANTILE) - 1];
+  });
+}

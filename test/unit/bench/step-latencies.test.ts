@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { metAfterMs, type Done } from "../../../bench/step-latencies.ts";
+import { metAfterMs, windowLatencies, type Done } from "../../../bench/step-latencies.ts";
 
 const OPTIONS = { goalMs: 100, endMs: 20_000 };
 
@@ -23,4 +23,8 @@ test.each([
   ["what ends after the end does not count", [...windows([0, 0, 0, 0]), ...windows([0, 0, 0, 0, 20])], 0],
 ])("%s", (_, done, expected) => {
   expect(metAfterMs(done, OPTIONS)).toBe(expected);
+});
+
+test("tells the 95th percentile of each window", () => {
+  expect(windowLatencies(windows([1, 2]), 15_000)).toEqual([100, 101, undefined]);
 });
