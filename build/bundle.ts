@@ -31,9 +31,11 @@ const TARGETS = {
 /** CommonJS packages call require, which modules do not have. */
 const BANNER = `import { createRequire as lockstepCreateRequire } from "node:module"; const require = lockstepCreateRequire(import.meta.url);`;
 
-const COMMENT_LINE = /^[ \t]*(?:\/\/|\/?\*).*$/gm;
+/** Also behind code: in strings, esbuild leaves nothing beyond ASCII that two slashes could stand before. */
+const COMMENT = /^[ \t]*\/?\*.*$|\/\/.*$/gm;
 // Of a UTF-16 unit, so that columns stay where source maps expect them.
 const BEYOND_ASCII = /[^\0-\x7f]/g;
+const BEYOND_LATIN_1 = /^.*[^\0-\xff].*$/m;
 
 /** A worker's file is named in the source as new URL("./x.ts", import.meta.url); beside the bundle it is x.mjs. */
 const workerFiles: Plugin = {
@@ -158,14 +160,16 @@ function expectNames({ outputs }: Metafile): void {
 
 /**
  * V8 holds a script in twice the memory, and reads it more slowly, if a single character of it is beyond Latin-1. esbuild
- * escapes them but in comments, where they may as well be others, and in regular expressions.
+ * escapes them but in comments, where they may as well be others, and in regular expressions. Throws if one is left.
  */
 async function keepToAscii(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.endsWith(".mjs")) continue;
     const file = path.join(folder, name);
     const script = await readFile(file, "utf8");
-    const plain = script.replaceAll(COMMENT_LINE, (line) => line.replaceAll(BEYOND_ASCII, "?"));
+    const plain = script.replaceAll(COMMENT, (comment) => comment.replaceAll(BEYOND_ASCII, "?"));
+    const [line] = BEYOND_LATIN_1.exec(plain) ?? [];
+    if (line !== undefined) throw new Error(`${file}: expected characters of Latin-1 alone, got ${line.slice(0, 200)}`);
     if (plain !== script) await writeFile(file, plain);
   }
 }

@@ -38,20 +38,32 @@ export interface ReplicaClientOptions {
 
 /** A state is small: 64 models with their failures. */
 const MAX_BODY_BYTES = 1024 * 1024;
+/** More than there are questions: states have few revisions. */
+const MAX_SIGNATURES = 1_000;
+/** Commands come in bursts: what they need does not outlive them for long, as there are many replicas. */
+const KEPT_AFTER_COMMAND_MS = 3_000;
 
 /** Asks and tells replicas over HTTP. */
 export class ReplicaClient {
   readonly #options: ReplicaClientOptions;
-  readonly #agent: Agent;
-  /** By path, of questions that are the same each time: they are asked often. */
+  /** For what a replica is asked again and again: one connection to each, which stays. A pool, even of one, takes 20 kB more. */
+  readonly #questions: Agent;
+  /** For all else, which must not wait until a question is answered. */
+  readonly #others: Agent;
+  /** By path, of questions: they are the same each time. */
   readonly #signatures = new Map<string, string>();
 
   constructor(options: ReplicaClientOptions) {
     this.#options = options;
-    this.#agent = new Agent({
+    const limits = {
       connect: { timeout: options.timeoutMs },
       maxResponseSize: options.maxBodyBytes ?? MAX_BODY_BYTES,
-      keepAliveTimeout: 10_000,
+    };
+    this.#questions = new Agent({ ...limits, connections: 1, keepAliveTimeout: 10_000 });
+    this.#others = new Agent({
+      ...limits,
+      keepAliveTimeout: KEPT_AFTER_COMMAND_MS,
+      keepAliveMaxTimeout: KEPT_AFTER_COMMAND_MS,
     });
   }
 
@@ -65,14 +77,14 @@ export class ReplicaClient {
     signal: AbortSignal,
   ): Promise<ReplicaReport> {
     const path = wait === undefined ? STATE_PATH : `${STATE_PATH}?seen=${wait.seen}&waitMs=${wait.waitMs}`;
-    const { status, body } = await this.#send({ method: "GET", origin, path, body: "" }, wait?.waitMs ?? 0, signal);
+    const { status, body } = await this.#askOften(origin, path, wait?.waitMs ?? 0, signal);
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaReport(JSON.parse(body));
   }
 
   /** How much a replica has to do. Throws where there is no answer, and the signal's reason. */
   async load(origin: string, signal: AbortSignal): Promise<ReplicaLoad> {
-    const { status, body } = await this.#askOften(origin, LOAD_PATH, signal);
+    const { status, body } = await this.#askOften(origin, LOAD_PATH, 0, signal);
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaLoad(JSON.parse(body));
   }
@@ -82,7 +94,7 @@ export class ReplicaClient {
    * signal's reason.
    */
   async monitoring(origin: string, signal: AbortSignal): Promise<ReplicaMonitoring | undefined> {
-    const { status, body } = await this.#askOften(origin, MONITORING_PATH, signal);
+    const { status, body } = await this.#askOften(origin, MONITORING_PATH, 0, signal);
     if (status === 404) return undefined;
     if (status !== 200) throw new Error(`the replica answered with status ${status}`);
     return parseReplicaMonitoring(JSON.parse(body));
@@ -136,7 +148,7 @@ export class ReplicaClient {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#questions.destroy(), this.#others.destroy()]);
   }
 
   async #bring(origin: string, path: string, what: object, signal: AbortSignal): Promise<boolean> {
@@ -149,11 +161,19 @@ export class ReplicaClient {
     }
   }
 
-  #askOften(origin: string, path: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+  #askOften(
+    origin: string,
+    path: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly status: number; readonly body: string }> {
     const asked = { method: "GET", path, body: "" } as const;
-    const signature = this.#signatures.get(path) ?? this.#options.signer.signatureOf(asked);
-    this.#signatures.set(path, signature);
-    return this.#send({ ...asked, origin, signature }, 0, signal);
+    let signature = this.#signatures.get(path);
+    if (signature === undefined) {
+      if (this.#signatures.size >= MAX_SIGNATURES) this.#signatures.clear();
+      this.#signatures.set(path, (signature = this.#options.signer.signatureOf(asked)));
+    }
+    return this.#send({ ...asked, origin, signature, dispatcher: this.#questions }, waitMs, signal);
   }
 
   async #send(
@@ -164,18 +184,21 @@ export class ReplicaClient {
       readonly body: string;
       /** Where it is known already. */
       readonly signature?: string;
+      /** Default: that of commands. */
+      readonly dispatcher?: Agent;
     },
     waitMs: number,
     signal: AbortSignal,
   ): Promise<{ readonly status: number; readonly body: string }> {
     const { signer, timeoutMs } = this.#options;
-    const { method, origin, path, body, signature = signer.signatureOf({ method, path, body }) } = sent;
+    const { method, origin, path, body, dispatcher = this.#others } = sent;
+    const signature = sent.signature ?? signer.signatureOf({ method, path, body });
     // Not AbortSignal.any: what it makes stays with a signal that lives long, and there are many questions.
     const deadline = startDeadline(systemClock, waitMs + timeoutMs, signal);
     try {
       const response = await request(`${origin}${path}`, {
         method,
-        dispatcher: this.#agent,
+        dispatcher,
         signal: deadline.signal,
         headers: {
           [SIGNATURE_HEADER]: signature,

@@ -13,9 +13,15 @@ export interface AdminServerOptions extends AdminAppOptions {
   readonly port: number;
 }
 
+/** Longer than the operator waits, by default, before it asks again: it need not connect anew for each question. */
+const KEEP_ALIVE_MS = 30_000;
+
 /** Listens. Throws what listening throws. */
 export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, whenAsked(options));
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: KEEP_ALIVE_MS },
+    whenAsked(options),
+  );
   // A few connections are all that the operator needs.
   server.maxConnections = 64;
   await new Promise<void>((resolve, reject) => {
