@@ -151,13 +151,14 @@ program
   .command("profile")
   .summary("describe a model's data, for drift to be measured against")
   .description(
-    "Makes a profile of rows that a model was made for: for each feature, how its values are distributed. Beside the model " +
-      "in a version's folder, as lockstep-profile.json, it is what drift is measured against; push takes it along. Without " +
-      "one, the first requests are the reference.",
+    "Makes a profile of rows that a model was made for: for each feature, how its values are distributed. The model is asked " +
+      "for the outputs that are no columns. Beside the model in a version's folder, as lockstep-profile.json, the profile is " +
+      "what drift is measured against; push takes it along. Without one, the first requests are the reference.",
   )
   .argument("<rows>", "a file with rows: .csv, .json, .ndjson (or .jsonl), .parquet")
   .option("-m, --model <model>", "an .onnx file, or a folder with one: says which columns are inputs and outputs")
   .option("-o, --out <file>", "where to write it", "lockstep-profile.json")
+  .option("--no-run", "do not ask the model: outputs are watched only if they are columns")
   .option("--output <column>", "this column is an output, where there is no --model; may be repeated", append, [])
   .option("--json", "print the profile as JSON")
   .addHelpText(
@@ -167,13 +168,16 @@ Columns have the names of inputs and outputs: x, or x[0], x[1], ... where one ha
 .parquet one column may hold all of them as a list. A model with a single input also takes as many columns of any names, in
 their order. Empty cells, NaN and null are missing values. Memory stays constant, except for .json, which is read as a whole.
 
+Columns of outputs are taken as they are. All other outputs are the model's answers to the rows, if all of its inputs are
+columns: it is run as a replica runs it, many rows at a time. Rows that it does not answer are told, and count by their inputs.
+
 Examples:
   Of training data, into the folder that is published:
     $ lockstep profile train.csv --model ./export -o ./export/lockstep-profile.json
     $ lockstep push ./export s3://models/digits
 
-  With predictions in column label, so that drift of answers is watched too:
-    $ lockstep profile scored.parquet --model model.onnx
+  Of rows that were scored before, with predictions in column label; the model is not run:
+    $ lockstep profile scored.parquet --model model.onnx --no-run
 
   Without the model's file:
     $ lockstep profile rows.csv --output label`,

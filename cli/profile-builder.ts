@@ -2,7 +2,8 @@ import { CategoricalSketch, categoryOf } from "../common/drift/categorical-sketc
 import { writeLearning, type LearningFeature, type LearningSketch } from "../common/drift/learning-sketch.ts";
 import { NumericSketch } from "../common/drift/numeric-sketch.ts";
 import { feedFeatures, type FeatureSink } from "../runtime/monitoring/drift/feed-features.ts";
-import type { FeatureSpec } from "../runtime/monitoring/drift/feature-plan.ts";
+import type { FeatureSpec, TensorPlan } from "../runtime/monitoring/drift/feature-plan.ts";
+import type { SampledValues } from "../runtime/monitoring/drift/sampled-values.ts";
 import type { Signature } from "../runtime/core/tensor.ts";
 import { CliError } from "./cli-error.ts";
 import { mapColumns, numberOf, textOf, valuesOfRow, type ColumnMap } from "./profile-columns.ts";
@@ -17,35 +18,45 @@ export interface ProfileBuilder {
   features(): LearningFeature[];
 }
 
-/** Of a model's tensors, found among the columns. */
+interface WatchedTensor {
+  readonly features: readonly (FeatureSpec & { readonly sketch: LearningSketch })[];
+  readonly sinks: readonly FeatureSink[];
+}
+
+/** Of a model's tensors, found among the columns, and of what it answers. */
 export class ModelProfileBuilder implements ProfileBuilder {
   readonly map: ColumnMap;
-  readonly #made: readonly {
-    readonly features: readonly (FeatureSpec & { readonly sketch: LearningSketch })[];
-    readonly sinks: readonly FeatureSink[];
-  }[];
+  /** In the order in which values of them came. */
+  readonly #watched = new Map<TensorPlan, WatchedTensor>();
 
   /** Throws CliError where no input is among the columns. */
   constructor(signature: Signature, columns: readonly string[]) {
     this.map = mapColumns(signature, columns);
-    this.#made = this.map.tensors.map(({ plan }) => {
-      const features = plan.features.map((feature) => ({
-        ...feature,
-        sketch: feature.kind === "numeric" ? new NumericSketch(feature.isInteger) : new CategoricalSketch(),
-      }));
-      return { features, sinks: features.map(({ sketch }) => sinkOf(sketch)) };
-    });
   }
 
   add(row: Row, place: string): void {
-    this.map.tensors.forEach((tensor, at) => {
-      feedFeatures(valuesOfRow(tensor, row, place), this.#made[at]?.sinks ?? []);
-    });
+    for (const tensor of this.map.tensors) this.addValues(valuesOfRow(tensor, row, place));
+  }
+
+  /** Of a tensor that is no column, of any number of rows. */
+  addValues(values: SampledValues): void {
+    const { plan } = values;
+    let watched = this.#watched.get(plan);
+    if (watched === undefined) this.#watched.set(plan, (watched = watchedOf(plan)));
+    feedFeatures(values, watched.sinks);
   }
 
   features(): LearningFeature[] {
-    return writeLearning(this.#made.flatMap(({ features }) => features));
+    return writeLearning([...this.#watched.values()].flatMap(({ features }) => features));
   }
+}
+
+function watchedOf(plan: TensorPlan): WatchedTensor {
+  const features = plan.features.map((feature) => ({
+    ...feature,
+    sketch: feature.kind === "numeric" ? new NumericSketch(feature.isInteger) : new CategoricalSketch(),
+  }));
+  return { features, sinks: features.map(({ sketch }) => sinkOf(sketch)) };
 }
 
 /** A column whose kind its values tell. */

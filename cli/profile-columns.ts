@@ -1,4 +1,4 @@
-import { featurePlanOf, type TensorPlan } from "../runtime/monitoring/drift/feature-plan.ts";
+import { featurePlanOf, rowWidthOf, type TensorPlan } from "../runtime/monitoring/drift/feature-plan.ts";
 import { sampleValues, type SampledValues } from "../runtime/monitoring/drift/sampled-values.ts";
 import type { Datatype, Signature, Tensor, TensorSpec } from "../runtime/core/tensor.ts";
 import { CliError } from "./cli-error.ts";
@@ -12,11 +12,22 @@ interface TensorColumns {
   readonly columns: readonly string[];
 }
 
+/** Where the values of an input are in a row, whether it is watched or not. */
+export interface InputColumns {
+  readonly spec: TensorSpec;
+  readonly columns: readonly string[];
+}
+
 /** How columns of a file are a model's tensors. */
 export interface ColumnMap {
+  /** Those that are watched. */
   readonly tensors: readonly TensorColumns[];
+  /** In the order of the signature. */
+  readonly inputs: readonly InputColumns[];
   /** Inputs that no column was found for. */
   readonly missing: readonly string[];
+  /** Outputs that are watched and that no column was found for: the model's answers have them. */
+  readonly answers: readonly TensorPlan[];
   /** Columns that are no part of the model. */
   readonly unused: readonly string[];
   /** A single input took the columns in their order, whatever their names. */
@@ -30,51 +41,57 @@ export interface ColumnMap {
  */
 export function mapColumns(signature: Signature, present: readonly string[]): ColumnMap {
   const plans = featurePlanOf(signature, []);
-  const specs = new Map([
-    ...signature.inputs.map((spec) => [`input ${spec.name}`, spec] as const),
-    ...signature.outputs.map((spec) => [`output ${spec.name}`, spec] as const),
-  ]);
-  const tensors: TensorColumns[] = [];
-  const missing: TensorPlan[] = [];
-  for (const plan of plans) {
-    const spec = specs.get(`${plan.side} ${plan.tensor}`) as TensorSpec;
-    const columns = columnsOf(plan, present);
-    if (columns !== undefined) tensors.push({ plan, datatype: spec.datatype, columns });
-    else if (plan.side === "input") missing.push(plan);
+  const found = new Map<string, readonly string[]>();
+  for (const side of ["input", "output"] as const) {
+    for (const spec of signature[`${side}s`]) {
+      const columns = columnsOf(spec, present);
+      if (columns !== undefined) found.set(`${side} ${spec.name}`, columns);
+    }
   }
-  const used = new Set(tensors.flatMap(({ columns }) => columns));
-  const unused = present.filter((column) => !used.has(column));
+  const used = new Set([...found.values()].flat());
+  let unused = present.filter((column) => !used.has(column));
+  let missing = signature.inputs.filter(({ name }) => !found.has(`input ${name}`));
   const [single] = missing;
-  if (single === undefined) return { tensors, missing: [], unused, isByOrder: false };
-  const spec = specs.get(`input ${single.tensor}`) as TensorSpec;
-  if (signature.inputs.length === 1 && unused.length === single.width) {
-    return {
-      tensors: [{ plan: single, datatype: spec.datatype, columns: unused }, ...tensors],
-      missing: [],
-      unused: [],
-      isByOrder: true,
-    };
+  const isByOrder = signature.inputs.length === 1 && single !== undefined && rowWidthOf(single) === unused.length;
+  if (isByOrder) {
+    found.set(`input ${single.name}`, unused);
+    [unused, missing] = [[], []];
   }
-  if (tensors.some(({ plan }) => plan.side === "input")) {
-    return { tensors, missing: missing.map(({ tensor }) => tensor), unused, isByOrder: false };
-  }
-  const wanted = missing.map(({ tensor, width }) =>
-    width === 1
-      ? tensor
-      : Number.isFinite(width)
-        ? `${tensor} (${width} values a row), or ${tensor}[0] to ${tensor}[${width - 1}]`
-        : tensor,
-  );
-  const others = `${unused.length} columns that are none of the model's`;
-  throw new CliError(
-    `the model's inputs are not all among the columns. Missing: ${wanted.join("; ")}. There are ${others}.`,
+  if (missing.length > 0 && missing.length === signature.inputs.length) throw noInputs(missing, unused);
+  return {
+    tensors: plans.flatMap((plan) => {
+      const spec = signature[`${plan.side}s`].find(({ name }) => name === plan.tensor);
+      const columns = found.get(`${plan.side} ${plan.tensor}`);
+      return columns === undefined || spec === undefined ? [] : [{ plan, datatype: spec.datatype, columns }];
+    }),
+    inputs: signature.inputs.flatMap((spec) => {
+      const columns = found.get(`input ${spec.name}`);
+      return columns === undefined ? [] : [{ spec, columns }];
+    }),
+    missing: missing.map(({ name }) => name),
+    answers: plans.filter(({ side, tensor }) => side === "output" && !found.has(`output ${tensor}`)),
+    unused,
+    isByOrder,
+  };
+}
+
+function noInputs(missing: readonly TensorSpec[], unused: readonly string[]): CliError {
+  const wanted = missing.map((spec) => {
+    const width = rowWidthOf(spec);
+    return width === 1 || !Number.isFinite(width)
+      ? spec.name
+      : `${spec.name} (${width} values a row), or ${spec.name}[0] to ${spec.name}[${width - 1}]`;
+  });
+  return new CliError(
+    `the model's inputs are not all among the columns. Missing: ${wanted.join("; ")}. There are ${unused.length} columns ` +
+      "that are none of the model's.",
   );
 }
 
 /** The values of a row, as a replica takes them from a request. Throws {@link CliError}, which names the place and no value. */
 export function valuesOfRow({ plan, datatype, columns }: TensorColumns, row: Row, place: string): SampledValues {
   const [first = ""] = columns;
-  const cells = columns.length === 1 ? flat(row[first]) : columns.map((column) => row[column]);
+  const cells = cellsOf(columns, row);
   const isExpected = plan.kind === "statistics" ? cells.length > 0 : cells.length === plan.width;
   if (!isExpected) {
     const wanted = Number.isFinite(plan.width) ? String(plan.width) : "some";
@@ -105,11 +122,19 @@ function numbersOf(
   return Float64Array.from(cells, (cell, at) => round(numberOf(cell, placeOf(at))));
 }
 
-function columnsOf({ tensor, width }: TensorPlan, present: readonly string[]): readonly string[] | undefined {
-  if (present.includes(tensor)) return [tensor];
+function columnsOf(spec: TensorSpec, present: readonly string[]): readonly string[] | undefined {
+  const { name } = spec;
+  if (present.includes(name)) return [name];
+  const width = rowWidthOf(spec);
   if (!Number.isFinite(width)) return undefined;
-  const columns = Array.from({ length: width }, (_, at) => `${tensor}[${at}]`);
+  const columns = Array.from({ length: width }, (_, at) => `${name}[${at}]`);
   return columns.every((column) => present.includes(column)) ? columns : undefined;
+}
+
+/** All values of a tensor in a row, one after the other. */
+export function cellsOf(columns: readonly string[], row: Row): readonly unknown[] {
+  const [first = ""] = columns;
+  return columns.length === 1 ? flat(row[first]) : columns.map((column) => row[column]);
 }
 
 function flat(value: unknown): readonly unknown[] {
@@ -136,9 +161,12 @@ export function numberOf(cell: unknown, place: string): number {
 }
 
 function wordOf(cell: unknown, datatype: Datatype): string {
-  const text = textOf(cell);
-  if (datatype !== "BOOL") return text;
-  return /^(true|1|yes)$/i.test(text) ? "true" : "false";
+  return datatype === "BOOL" ? String(isTrue(cell)) : textOf(cell);
+}
+
+/** A cell as a truth. */
+export function isTrue(cell: unknown): boolean {
+  return /^(true|1|yes)$/i.test(textOf(cell));
 }
 
 /** A cell as a text. */

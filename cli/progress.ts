@@ -28,41 +28,86 @@ export class Progress {
   }
 }
 
-/** On a terminal the line of a transfer changes so often, elsewhere there is a new one. */
+/** On a terminal the line of long work changes so often, elsewhere there is a new one. */
 const TERMINAL_INTERVAL_MS = 100;
 const PLAIN_INTERVAL_MS = 10_000;
 
-/** Shows how far an upload or a download is: one line that changes on a terminal, a line now and then elsewhere. */
-export class TransferProgress {
+/** One line that changes on a terminal, a line now and then elsewhere; nothing of what is soon over. */
+class PacedLine {
   readonly #out: ProgressStream;
-  readonly #word: string;
   readonly #now: () => number;
   readonly #startMs: number;
   #shownMs: number;
   #isShown = false;
 
-  /** `word` is what is being done, such as "uploading". `now` is a clock in ms, that of the process by default. */
-  constructor(out: ProgressStream, word: string, now: () => number = () => performance.now()) {
+  constructor(out: ProgressStream, now: () => number) {
     this.#out = out;
-    this.#word = word;
     this.#now = now;
     this.#startMs = now();
     this.#shownMs = this.#startMs;
   }
 
-  show(bytesDone: number, bytesTotal: number | undefined): void {
+  show(textAfter: (elapsedMs: number) => string): void {
     const nowMs = this.#now();
     const isTerminal = this.#out.isTTY === true;
     if (nowMs - this.#shownMs < (isTerminal ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
     this.#shownMs = nowMs;
     this.#isShown = true;
-    const text = transferText(this.#word, bytesDone, bytesTotal, nowMs - this.#startMs);
+    const text = textAfter(nowMs - this.#startMs);
     this.#out.write(isTerminal ? `${CLEAR_LINE}${text}` : `${text}\n`);
   }
 
   /** Clears the line. */
   end(): void {
     if (this.#isShown && this.#out.isTTY === true) this.#out.write(CLEAR_LINE);
+    this.#isShown = false;
+  }
+}
+
+const processClock = (): number => performance.now();
+
+/** Shows how far an upload or a download is. */
+export class TransferProgress {
+  readonly #line: PacedLine;
+  readonly #word: string;
+
+  /** `word` is what is being done, such as "uploading". `now` is a clock in ms, that of the process by default. */
+  constructor(out: ProgressStream, word: string, now: () => number = processClock) {
+    this.#line = new PacedLine(out, now);
+    this.#word = word;
+  }
+
+  show(bytesDone: number, bytesTotal: number | undefined): void {
+    this.#line.show((elapsedMs) => transferText(this.#word, bytesDone, bytesTotal, elapsedMs));
+  }
+
+  /** Clears the line. */
+  end(): void {
+    this.#line.end();
+  }
+}
+
+/** Shows how many rows were worked on, of a number that is not known before. */
+export class RowProgress implements Disposable {
+  readonly #line: PacedLine;
+  readonly #word: string;
+
+  /** As of {@link TransferProgress}. */
+  constructor(out: ProgressStream, word: string, now: () => number = processClock) {
+    this.#line = new PacedLine(out, now);
+    this.#word = word;
+  }
+
+  show(rows: number): void {
+    this.#line.show((elapsedMs) => {
+      const rate = Math.round((rows / Math.max(1, elapsedMs)) * 1000);
+      return `${this.#word}: ${rows.toLocaleString("en")} rows, ${rate.toLocaleString("en")} a second`;
+    });
+  }
+
+  /** Clears the line. */
+  [Symbol.dispose](): void {
+    this.#line.end();
   }
 }
 

@@ -47,15 +47,15 @@ async function* rowsOfCsv(file: string, signal: AbortSignal): AsyncGenerator<Row
     highWaterMark: 256 * 1024,
   }) as AsyncIterable<string>;
   let columns: readonly string[] | undefined;
-  let number = 1;
+  // The names are no row.
+  let number = 0;
   for await (const fields of csvRows(pieces)) {
     if (columns === undefined)
       columns = namesOf(
         fields.map((name) => name.trim()),
         file,
       );
-    else yield rowOf(columns, fields, `${file}, row ${number}`);
-    number++;
+    else yield rowOf(columns, fields, `${file}, row ${++number}`);
   }
 }
 

@@ -52,10 +52,15 @@ export function rowWeightOf(plans: readonly TensorPlan[]): number {
   return Math.max(1, Math.round(looked / VALUES_OF_ROW));
 }
 
-function planOfTensor({ name, datatype, shape }: TensorSpec, side: "input" | "output"): TensorPlan[] {
+/** Values of a row of a tensor; infinite where each request may choose. */
+export function rowWidthOf({ shape }: Pick<TensorSpec, "shape">): number {
   const rest = shape.slice(1);
-  // How many values a row has is not known: each request may choose.
-  const width = rest.some((length) => length < 0) ? Number.POSITIVE_INFINITY : rest.reduce((a, b) => a * b, 1);
+  return rest.some((length) => length < 0) ? Number.POSITIVE_INFINITY : rest.reduce((a, b) => a * b, 1);
+}
+
+function planOfTensor(spec: TensorSpec, side: "input" | "output"): TensorPlan[] {
+  const { name, datatype } = spec;
+  const width = rowWidthOf(spec);
   const isInteger = /^U?INT/.test(datatype);
   const about = { tensor: name, side, width, isInteger };
   const isWords = datatype === "BYTES" || datatype === "BOOL";

@@ -43,6 +43,17 @@ describe("columns of a model", () => {
     );
   });
 
+  test("are told of outputs that are none of them, whose values are the model's answers", () => {
+    const { answers, inputs } = mapColumns(SIGNATURE, ["x", "label"]);
+    expect(answers.map(({ tensor }) => tensor)).toEqual(["probabilities"]);
+    expect(inputs).toMatchObject([{ spec: { name: "x" }, columns: ["x"] }]);
+  });
+
+  test("are found for inputs too that are not watched", () => {
+    const words: Signature = { ...SIGNATURE, inputs: [{ name: "words", datatype: "BYTES", shape: [-1, 100] }] };
+    expect(mapColumns(words, ["words"])).toMatchObject({ tensors: [], inputs: [{ columns: ["words"] }], missing: [] });
+  });
+
   test("become features of the names that a replica has", () => {
     const builder = new ModelProfileBuilder(SIGNATURE, ["x", "label"]);
     builder.add({ x: [1, 2], label: 1 }, "f, row 1");

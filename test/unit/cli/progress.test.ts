@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { TransferProgress, transferText } from "../../../cli/progress.ts";
+import { RowProgress, TransferProgress, transferText } from "../../../cli/progress.ts";
 import { printable, table } from "../../../cli/table.ts";
 
 const MB = 1_000_000;
@@ -59,6 +59,23 @@ describe("a transfer", () => {
     short.end();
     expect(short.written).toEqual([]);
   });
+});
+
+test("rows are told with how many there are in a second, and nothing of work that is soon over", () => {
+  const written: string[] = [];
+  let nowMs = 0;
+  const out = { isTTY: false, write: (text: string | Uint8Array) => written.push(String(text)) > 0 };
+  const progress = new RowProgress(out, "profiling", () => nowMs);
+  for (const [ms, rows] of [
+    [9_999, 100],
+    [10_000, 25_000],
+    [11_000, 26_000],
+  ] as const) {
+    nowMs = ms;
+    progress.show(rows);
+  }
+  progress[Symbol.dispose]();
+  expect(written).toEqual(["profiling: 25,000 rows, 2,500 a second\n"]);
 });
 
 test("a table has columns of equal width", () => {
