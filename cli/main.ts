@@ -171,6 +171,10 @@ their order. Empty cells, NaN and null are missing values. Memory stays constant
 Columns of outputs are taken as they are. All other outputs are the model's answers to the rows, if all of its inputs are
 columns: it is run as a replica runs it, many rows at a time. Rows that it does not answer are told, and count by their inputs.
 
+Without a profile, a reference that was learned from the wrong requests is learned anew by
+    $ kubectl annotate isvc digits serving.lockstep.dev/relearn-drift="$(date)" --overwrite
+and under \`lockstep serve\` by starting it again.
+
 Examples:
   Of training data, into the folder that is published:
     $ lockstep profile train.csv --model ./export -o ./export/lockstep-profile.json

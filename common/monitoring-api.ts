@@ -9,8 +9,8 @@ import * as z from "zod";
 export const MONITORING_PATH = "/admin/v1/monitoring";
 
 /**
- * Where the operator hands a replica the reference of a version that was published without one, by `POST` of a
- * {@link ReferenceAssignment}; the answer has status 204, or 409 where the replica has no such version.
+ * Where the operator hands a replica the reference of a version that was published without one, or has it learn one anew, by
+ * `POST` of a {@link ReferenceAssignment}; the answer has status 204, or 409 where the replica has no such version.
  */
 export const REFERENCE_PATH = "/admin/v1/reference";
 
@@ -52,10 +52,13 @@ const learningFeature = z.object({
   sketch: z.json(),
 });
 
+/** Which learning a reference, or what will be one, belongs to: each time that the operator has it learned anew, it is another word. */
+const relearn = z.string().max(64).optional();
+
 const drift = z.discriminatedUnion("state", [
   z.object({ state: z.literal("Off") }),
   /** There is no reference yet: what has come so far, of which one can be made. */
-  z.object({ state: z.literal("Learning"), rows: count, features: z.array(learningFeature) }),
+  z.object({ state: z.literal("Learning"), rows: count, features: z.array(learningFeature), relearn }),
   z.object({
     state: z.literal("Counting"),
     source: z.enum(["Published", "Learned"]),
@@ -65,6 +68,7 @@ const drift = z.discriminatedUnion("state", [
     rows: count,
     /** In the order of the profile's features: counts by its bins, and missing values. */
     features: z.array(z.object({ counts, missing: count, outOfRange: count })),
+    relearn,
   }),
 ]);
 export type ReplicaDrift = z.infer<typeof drift>;
@@ -135,8 +139,9 @@ const assignment = z.object({
   model: z.string(),
   version: versionNumber,
   digest: z.string().max(128),
-  /** A Profile. */
-  profile: z.json(),
+  /** A Profile. Without one the replica forgets what it learned, and begins anew, unless it has begun this learning already. */
+  profile: z.json().optional(),
+  relearn,
 });
 export type ReferenceAssignment = z.infer<typeof assignment>;
 

@@ -331,7 +331,7 @@ function startAdmin(options: ReplicaOptions, parts: Parts): Promise<AdminServer>
         carryOut: parts.carryOut,
         rebalance: parts.rebalance,
         takeOutcomes: (forwarded) => feedback.takeForwarded(forwarded),
-        assignReference: ({ model, version, digest, profile }) => drift.assign(model, version, digest, profile),
+        assignReference: ({ model, ...assigned }) => drift.assign(model, assigned),
         profile: (hash) => drift.profile(hash),
         operatorKeys: keyFile === "" ? undefined : createOperatorKeys(keyFile),
       }),

@@ -17,7 +17,7 @@ export const DATA_ALERTS: readonly Alert[] = [
     steps: [
       "Condition `Drifting` and `status.drift` of the InferenceService name the features, and how far each has moved.",
       "Dashboard, row *Drift*: since when? A step is a client or a pipeline that changed; a slope is the world.",
-      "If the new data is right, train on it and publish the version with its profile, or publish the old one under a new number: it learns a new reference.",
+      "If the new data is right, train on it and publish the version with its profile, or have the reference [learned anew](drift.md#learning-it-anew), if it was learned and not published.",
     ],
   },
   {

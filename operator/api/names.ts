@@ -20,6 +20,9 @@ export function driftReferencesName(service: string): string {
   return `${service}-drift-references`;
 }
 
+/** Of an InferenceService: with another value, whatever it is, the references that were learned are dropped and learned anew. */
+export const RELEARN_ANNOTATION = "serving.lockstep.dev/relearn-drift";
+
 /** The ConfigMap with the key by which replicas know the operator. */
 export function operatorKeyName(service: string): string {
   return `${service}-operator-key`;

@@ -106,8 +106,14 @@ export const OPERATOR_STATES = {
   RolloutComplete: { meaning: "All replicas run the current spec.", remedy: "Nothing to do." },
   NoFailure: { meaning: "No replica fails.", remedy: "Nothing to do." },
   LearningReference: {
-    meaning: "The version was published without a profile: its first rows become the reference of drift.",
+    meaning:
+      "The version was published without a profile: its first rows become the reference of drift, or those since it was told to learn it anew.",
     remedy: "Wait for monitoring.drift.referenceRows rows, or publish the version with a profile (lockstep profile).",
+  },
+  RelearningReference: {
+    meaning:
+      "Annotation serving.lockstep.dev/relearn-drift has a new value: what was learned of the data is dropped, and a reference is made of the rows that come next.",
+    remedy: "Wait for monitoring.drift.referenceRows rows.",
   },
   WaitingForRows: {
     meaning: "Too few rows have come to compare them with the reference.",

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import { rollbackPatch } from "../../common/rollback-patch.ts";
+import { RELEARN_ANNOTATION } from "../api/names.ts";
 
 const count = z.int().min(0).max(10_000);
 
@@ -14,6 +15,7 @@ const action = z.discriminatedUnion("action", [
   }),
   z.strictObject({ action: z.literal("stop") }),
   z.strictObject({ action: z.literal("start") }),
+  z.strictObject({ action: z.literal("relearn") }),
 ]);
 /** What a person can do by the console. */
 export type Action = z.infer<typeof action>;
@@ -24,8 +26,8 @@ export function parseAction(body: unknown): Action | string {
   return data ?? z.prettifyError(error);
 }
 
-/** The merge patch that does it. */
-export function patchOf(isvc: InferenceService, what: Action): object {
+/** The merge patch that does it; `now` tells one time from another. */
+export function patchOf(isvc: InferenceService, what: Action, now: Date): object {
   switch (what.action) {
     case "pin":
       return rollbackPatch(isvc, what.version);
@@ -35,6 +37,8 @@ export function patchOf(isvc: InferenceService, what: Action): object {
       return { spec: { stop: true } };
     case "start":
       return { spec: { stop: false } };
+    case "relearn":
+      return { metadata: { annotations: { [RELEARN_ANNOTATION]: now.toISOString() } } };
     default:
       return what satisfies never;
   }
@@ -54,6 +58,8 @@ export function doneMessage(name: string, what: Action): string {
       return `${name} is stopped: its replicas go.`;
     case "start":
       return `${name} is started: its replicas come.`;
+    case "relearn":
+      return `${name} learns anew what its data is like, from the rows that come from now on.`;
     default:
       return what satisfies never;
   }

@@ -105,7 +105,12 @@ export function createConsoleApp(options: ConsoleAppOptions): Express {
       const { namespace, name } = request.params;
       const told = { namespace, name, action };
       try {
-        await people.change(token, { namespace, name }, (isvc) => patchOf(isvc, action), signal);
+        await people.change(
+          token,
+          { namespace, name },
+          (isvc) => patchOf(isvc, action, new Date(sources.nowMs())),
+          signal,
+        );
       } catch (error) {
         logger.info({ ...told, refused: refusalOf(error)?.reason }, "an action by the console was not carried out");
         throw error;

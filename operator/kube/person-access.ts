@@ -16,7 +16,7 @@ export interface PersonAccess {
   change(
     token: string,
     where: { readonly namespace: string; readonly name: string },
-    patchOf: (isvc: InferenceService) => object | undefined,
+    patchOf: (isvc: InferenceService) => { readonly metadata?: object } | undefined,
     signal: AbortSignal,
   ): Promise<InferenceService>;
 }
@@ -77,7 +77,7 @@ export function createPersonAccess(connection: KubeConnection): PersonAccess {
               query: { fieldManager: FIELD_MANAGER, fieldValidation: "Strict" },
               contentType: "application/merge-patch+json",
               // What was looked at is what is changed.
-              body: { ...patch, metadata: { resourceVersion } },
+              body: { ...patch, metadata: { ...patch.metadata, resourceVersion } },
               timeoutMs: TIMEOUT_MS,
               signal,
             });

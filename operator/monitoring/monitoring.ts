@@ -44,7 +44,7 @@ export interface Monitoring extends MonitoringSource {
   /** Begins to ask as soon as the operator's key and its view of the cluster are there. */
   start(): void;
   /** From now on this operator also makes references and forwards outcomes: no other one does. */
-  lead(cluster: Pick<Cluster, "get" | "create" | "replace">): void;
+  lead(cluster: Pick<Cluster, "get" | "create" | "replace" | "createEvent">): void;
   /** Ends all questions and connections. */
   stop(): Promise<void>;
 }
@@ -227,6 +227,7 @@ export function createMonitoring(options: MonitoringOptions): Monitoring {
     lead: (cluster) => {
       keeper = new ReferenceKeeper({
         store: new ReferenceStore(cluster),
+        events: cluster,
         client: { assignReference: (...assigned) => client.get().assignReference(...assigned) },
         logger,
       });

@@ -17,6 +17,8 @@ export interface LearnedReference {
 /** References, and what must still be so for them to be replaced. */
 export interface StoredReferences {
   readonly references: readonly LearnedReference[];
+  /** The learning that they are of; undefined: the first one. */
+  readonly relearn: string | undefined;
   /** Undefined: there are none yet. */
   readonly resourceVersion: string | undefined;
 }
@@ -29,6 +31,7 @@ type ReferencesObject = KubeObject & { readonly data?: Readonly<Record<string, s
 
 const CONFIG_MAP = { apiVersion: "v1", kind: "ConfigMap" } as const;
 const KEY = "references.json";
+const RELEARN_KEY = "relearn";
 
 /** Where learned references are kept: a ConfigMap beside each InferenceService, which goes with it. */
 export class ReferenceStore {
@@ -43,29 +46,35 @@ export class ReferenceStore {
     const name = driftReferencesName(isvc.metadata.name);
     const { namespace = "default" } = isvc.metadata;
     const found = await this.#cluster.get<ReferencesObject>({ ...CONFIG_MAP, namespace, name }, signal);
-    if (found === undefined) return { references: [], resourceVersion: undefined };
+    if (found === undefined) return { references: [], relearn: undefined, resourceVersion: undefined };
     // Of an InferenceService of the same name that was deleted just now: the garbage collector is about to remove it.
     if (controllerOf(found)?.uid !== isvc.metadata.uid) throw new Error(`ConfigMap ${name} belongs to somebody else`);
-    return { references: referencesOf(found.data?.[KEY]), resourceVersion: found.metadata.resourceVersion ?? "" };
+    return {
+      references: referencesOf(found.data?.[KEY]),
+      relearn: found.data?.[RELEARN_KEY],
+      resourceVersion: found.metadata.resourceVersion ?? "",
+    };
   }
 
-  /** Writes references in the place of those of `before`. Undefined: somebody was quicker. */
+  /** Writes `next` in the place of `before`. Undefined: somebody was quicker. */
   async write(
     isvc: InferenceService,
-    references: readonly LearnedReference[],
+    next: Omit<StoredReferences, "resourceVersion">,
     before: StoredReferences,
     signal: AbortSignal,
   ): Promise<StoredReferences | undefined> {
     const metadata = ownedMetadata(isvc, driftReferencesName(isvc.metadata.name));
-    const object: ReferencesObject = { ...CONFIG_MAP, metadata, data: { [KEY]: JSON.stringify(references) } };
+    const { references, relearn } = next;
+    const data = { [KEY]: JSON.stringify(references), ...(relearn !== undefined && { [RELEARN_KEY]: relearn }) };
+    const object: ReferencesObject = { ...CONFIG_MAP, metadata, data };
     const { resourceVersion } = before;
     if (resourceVersion === undefined) {
       const created = await this.#cluster.create(object, signal);
-      return created.kind === "created" ? storedAs(references, created.object) : undefined;
+      return created.kind === "created" ? storedAs(next, created.object) : undefined;
     }
     const replacement = { ...object, metadata: { ...metadata, resourceVersion } };
     const replaced = await this.#cluster.replace(replacement, signal);
-    return replaced.kind === "replaced" ? storedAs(references, replaced.object) : undefined;
+    return replaced.kind === "replaced" ? storedAs(next, replaced.object) : undefined;
   }
 }
 
@@ -76,8 +85,8 @@ export function fittingProfile(profile: Profile, maxBytes: number = MAX_PROFILE_
   return fittingProfile({ ...profile, features: features.slice(0, Math.floor(features.length / 2)) }, maxBytes);
 }
 
-function storedAs(references: readonly LearnedReference[], { metadata }: KubeObject): StoredReferences {
-  return { references, resourceVersion: metadata.resourceVersion ?? "" };
+function storedAs(next: Omit<StoredReferences, "resourceVersion">, { metadata }: KubeObject): StoredReferences {
+  return { ...next, resourceVersion: metadata.resourceVersion ?? "" };
 }
 
 function referencesOf(text: string | undefined): LearnedReference[] {

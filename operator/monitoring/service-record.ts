@@ -7,6 +7,7 @@ import type {
 } from "../../common/monitoring-api.ts";
 import { DriftWindow, driftGrowthOf, type CountedDrift, type DriftCounts } from "./drift-window.ts";
 import type { TrafficPoint } from "./monitoring-source.ts";
+import { isOutdated, learningOf, UNLEARNED } from "./relearning.ts";
 import { TrafficHistory } from "./traffic-history.ts";
 import { growthOf, outcomeGrowthOf, outcomesTogether, sumsTogether, type VersionSums } from "./version-sums.ts";
 
@@ -61,8 +62,13 @@ export interface Learner {
   readonly instance: string;
   readonly version: number;
   readonly digest: string;
+  /** The learning that it has begun. */
+  readonly relearn: string;
   readonly drift: LearnedDrift;
 }
+
+/** A replica that counts a version by a reference that was learned, of a learning. */
+export type LearnedCounter = Omit<Learner, "drift">;
 
 /**
  * What is known of all replicas of one InferenceService together: sums of what each has done between two of its answers. Replicas
@@ -155,17 +161,38 @@ export class ServiceRecord {
     return this.#history.points(nowMs);
   }
 
-  /** Ascending. */
-  versions(): RecordedVersion[] {
+  /** Ascending. What belongs to another learning than `relearn` counts no more, where that is given. */
+  versions(relearn?: string): RecordedVersion[] {
     const numbers = new Set([...this.#heard.values()].flatMap(({ versions }) => [...versions.keys()]));
-    return [...numbers].sort((a, b) => a - b).map((version) => this.#versionOf(version));
+    return [...numbers].sort((a, b) => a - b).map((version) => this.#versionOf(version, relearn));
   }
 
   /** Replicas that have no reference for a version yet, with its digest. */
   learners(): Learner[] {
     return [...this.#heard].flatMap(([podUid, { instance, versions }]) =>
       [...versions.values()].flatMap(({ version, digest = "", drift }) =>
-        drift.state === "Learning" ? [{ podUid, instance, version, digest, drift }] : [],
+        drift.state === "Learning" ? [{ podUid, instance, version, digest, relearn: learningOf(drift), drift }] : [],
+      ),
+    );
+  }
+
+  /** Replicas that count by a reference that was learned. */
+  learnedCounters(): LearnedCounter[] {
+    return [...this.#heard].flatMap(([podUid, { instance, versions }]) =>
+      [...versions.values()].flatMap(({ version, digest = "", drift }) =>
+        drift.state === "Counting" && drift.source === "Learned"
+          ? [{ podUid, instance, version, digest, relearn: learningOf(drift) }]
+          : [],
+      ),
+    );
+  }
+
+  /** Versions that replicas count by a profile that was published with them. */
+  publishedVersions(): ReadonlySet<number> {
+    const all = [...this.#heard.values()].flatMap(({ versions }) => [...versions.values()]);
+    return new Set(
+      all.flatMap(({ version, drift }) =>
+        drift.state === "Counting" && drift.source === "Published" ? [version] : [],
       ),
     );
   }
@@ -179,12 +206,12 @@ export class ServiceRecord {
     );
   }
 
-  /** Profile by which a replica counts a version with a digest that had none of its own; undefined where none does. */
-  learnedBy(version: number, digest: string): string | undefined {
+  /** Profile of a learning by which a replica counts a version with a digest; undefined where none does. */
+  learnedBy(version: number, digest: string, relearn = ""): string | undefined {
     for (const { versions } of this.#heard.values()) {
-      const found = versions.get(version);
-      if (found?.drift.state === "Counting" && found.drift.source === "Learned" && (found.digest ?? "") === digest)
-        return found.drift.profile;
+      const { drift, digest: own = "" } = versions.get(version) ?? {};
+      if (drift?.state !== "Counting" || drift.source !== "Learned" || own !== digest) continue;
+      if (learningOf(drift) === relearn) return drift.profile;
     }
     return undefined;
   }
@@ -217,18 +244,19 @@ export class ServiceRecord {
     window.add(driftGrowthOf(old?.drift.state === "Counting" ? old.drift : undefined, drift), windowRows);
   }
 
-  #versionOf(version: number): RecordedVersion {
+  #versionOf(version: number, relearn: string | undefined): RecordedVersion {
     const all = [...this.#heard.values()].flatMap(({ versions }) => versions.get(version) ?? []);
+    const drifts = all.map(({ drift }) => (isOutdated(drift, relearn) ? UNLEARNED : drift));
     return {
       version,
       digest: commonest(all.map(({ digest }) => digest).filter((digest) => digest !== undefined)),
-      drift: this.#driftOf(version, all),
+      drift: this.#driftOf(version, drifts),
       outcomes: this.#outcomes.get(version),
     };
   }
 
-  #driftOf(version: number, all: readonly ReplicaVersionMonitoring[]): RecordedVersion["drift"] {
-    const counting = all.flatMap(({ drift }) => (drift.state === "Counting" ? [drift] : []));
+  #driftOf(version: number, drifts: readonly ReplicaDrift[]): RecordedVersion["drift"] {
+    const counting = drifts.filter((drift) => drift.state === "Counting");
     const profile = commonest(counting.map((drift) => drift.profile));
     const first = counting.find((drift) => drift.profile === profile);
     if (profile !== undefined && first !== undefined) {
@@ -242,7 +270,7 @@ export class ServiceRecord {
         totalRows: window?.totalRows ?? 0,
       };
     }
-    const learning = all.flatMap(({ drift }) => (drift.state === "Learning" ? [drift.rows] : []));
+    const learning = drifts.flatMap((drift) => (drift.state === "Learning" ? [drift.rows] : []));
     if (learning.length === 0) return { state: "Off" };
     return { state: "Learning", rows: learning.reduce((sum, rows) => sum + rows, 0) };
   }

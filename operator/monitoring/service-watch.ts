@@ -2,7 +2,7 @@ import { assessDrift, type ProfileDrift } from "../../common/drift/assess-drift.
 import type { Profile } from "../../common/drift/profile.ts";
 import type { InferenceService, StatusDrift } from "../../common/inferenceservice.gen.ts";
 import type { DriftConfig } from "../../common/runtime-config.ts";
-import { driftConfigOf } from "../observed/drift-status.ts";
+import { driftConfigOf, relearnOf } from "../observed/drift-status.ts";
 import { currentDrift, nextReport, type DriftReport } from "./drift-report.ts";
 import { isWorthALook, leastRows, NO_VERDICT, nextVerdict, type Verdict } from "./drift-verdict.ts";
 import type { DriftAssessment, ServiceMonitoring, VersionMonitoring } from "./monitoring-source.ts";
@@ -41,7 +41,7 @@ export class ServiceWatch {
   /** Looks at what has come. Whether the status has something else to say than before. */
   judge(isvc: InferenceService, nowMs: number): boolean {
     const config = driftConfigOf(isvc.spec.predictor);
-    const recorded = this.record.versions();
+    const recorded = this.record.versions(relearnOf(isvc));
     this.#keepOnly(recorded);
     this.#versions = recorded.map(({ version, digest, drift, outcomes }) => ({
       version,

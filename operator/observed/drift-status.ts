@@ -1,13 +1,26 @@
-import type { InferenceServiceStatus, Predictor, StatusDrift } from "../../common/inferenceservice.gen.ts";
+import type {
+  InferenceService,
+  InferenceServiceStatus,
+  Predictor,
+  StatusDrift,
+} from "../../common/inferenceservice.gen.ts";
 import { completeDriftConfig, type DriftConfig } from "../../common/runtime-config.ts";
 import type { Finding } from "../api/conditions.ts";
 import { cutToBytes } from "../api/cut-text.ts";
+import { RELEARN_ANNOTATION } from "../api/names.ts";
+import { contentHash } from "../desired/content-hash.ts";
 
 const MAX_MESSAGE_BYTES = 1024;
 
 /** How drift of an InferenceService is to be watched, with the defaults of what it leaves out. */
 export function driftConfigOf(predictor: Predictor): DriftConfig {
   return completeDriftConfig(predictor.monitoring?.drift);
+}
+
+/** A word for the learning that somebody asked for by the annotation; undefined where nobody did. */
+export function relearnOf({ metadata }: Pick<InferenceService, "metadata">): string | undefined {
+  const value = metadata.annotations?.[RELEARN_ANNOTATION];
+  return value === undefined ? undefined : contentHash(value);
 }
 
 /** What `status.drift` says: what was found, or what was said before where nothing was found yet; undefined where nobody watches. */
@@ -25,7 +38,7 @@ export function judgeDrift(drift: StatusDrift, { referenceRows }: DriftConfig): 
   const { version, windowRows = 0 } = drift;
   const of = version === undefined ? "" : ` of version ${version}`;
   if (drift.state === "Learning") {
-    const message = `the first ${referenceRows} rows${of} become its reference; ${drift.referenceRows ?? 0} have come`;
+    const message = `${referenceRows} rows${of} become its reference; ${drift.referenceRows ?? 0} have come`;
     return { type: "Drifting", status: "Unknown", reason: "LearningReference", message };
   }
   if (drift.state === "Waiting") {

@@ -40,9 +40,9 @@ export interface AdminAppOptions {
   readonly rebalance: (withinMs: number) => void;
   /** Joins outcomes that other replicas were told. */
   readonly takeOutcomes: (forwarded: ForwardedOutcomes) => Promise<void>;
-  /** Takes a reference that drift is measured against; false if there is no such version. */
+  /** Takes a reference that drift is measured against, or learns one anew; false if there is no such version. */
   readonly assignReference: (
-    assignment: Omit<ReferenceAssignment, "profile"> & { readonly profile: Profile },
+    assignment: Omit<ReferenceAssignment, "profile"> & { readonly profile: Profile | undefined },
   ) => boolean;
   /** The profile with a hash that some version is counted by. */
   readonly profile: (hash: string) => Profile | undefined;
@@ -189,9 +189,9 @@ function answerReference(request: Request, response: Response, { assignReference
   let assignment: Parameters<AdminAppOptions["assignReference"]>[0];
   try {
     const body = parseReferenceAssignment(JSON.parse(bodyOf(request)));
-    assignment = { ...body, profile: parseProfile(body.profile) };
+    assignment = { ...body, profile: body.profile === undefined ? undefined : parseProfile(body.profile) };
   } catch {
-    response.status(400).json({ error: "expected model, version, digest and a profile in JSON" });
+    response.status(400).json({ error: "expected model, version, digest, and a profile or none, in JSON" });
     return;
   }
   if (assignReference(assignment)) response.status(204).end();

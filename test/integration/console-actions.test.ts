@@ -113,6 +113,9 @@ describe("with the rights of whoever acts", () => {
     expect((await read()).spec.stop).toBe(true);
     expect(await act(tokens.editor, { action: "start" })).toMatchObject({ status: 200 });
     expect((await read()).spec.stop).toBe(false);
+    expect(await act(tokens.editor, { action: "relearn" })).toMatchObject({ status: 200 });
+    const { annotations } = (await read()).metadata;
+    expect(Date.parse(annotations?.["serving.lockstep.dev/relearn-drift"] ?? "")).toBeGreaterThan(0);
     const managers = (await read()).metadata.managedFields?.map(({ manager }) => manager);
     expect(managers).toContain("lockstep-console");
   });

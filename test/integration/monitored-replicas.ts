@@ -42,7 +42,7 @@ const MODELS: ReplicaState["models"] = [
 /** A replica that does nothing but count what it is asked, as the runtime does. */
 export class MonitoredReplica {
   readonly #instance = crypto.randomUUID();
-  readonly #sketches = NAMES.map(() => new NumericSketch(false));
+  #sketches = NAMES.map(() => new NumericSketch(false));
   #rows = 0;
   #sampledRows = 0;
   #counting:
@@ -52,6 +52,10 @@ export class MonitoredReplica {
   readonly brought: Outcome[] = [];
   /** References that the operator has handed over. */
   assigned = 0;
+  /** The learning that it has begun. */
+  #relearn = "";
+  /** Whether what it counts by was published with the version. */
+  publishes = false;
   /** Whether it is of a release that tells nothing. */
   isOld = false;
 
@@ -76,6 +80,10 @@ export class MonitoredReplica {
     return this.#counting?.hash;
   }
 
+  get relearn(): string {
+    return this.#relearn;
+  }
+
   answer(request: IncomingMessage, body: string, response: ServerResponse): void {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://replica");
     const say = (status: number, content?: object): void => {
@@ -89,10 +97,13 @@ export class MonitoredReplica {
       case `GET ${PROFILE_PATH}`:
         return this.#counting?.hash === searchParams.get("hash") ? say(200, this.#counting?.profile) : say(404);
       case `POST ${REFERENCE_PATH}`: {
-        const { version, digest, profile } = parseReferenceAssignment(JSON.parse(body));
+        const { version, digest, profile, relearn = "" } = parseReferenceAssignment(JSON.parse(body));
         if (version !== VERSION || digest !== DIGEST) return say(409);
-        this.assigned++;
-        this.#count(parseProfile(profile));
+        if (profile !== undefined) {
+          this.assigned++;
+          this.#count(parseProfile(profile));
+        } else if (relearn !== this.#relearn) this.#learnAnew();
+        this.#relearn = relearn;
         return say(204);
       }
       case `POST ${OUTCOMES_PATH}`:
@@ -101,6 +112,13 @@ export class MonitoredReplica {
       default:
         return say(404);
     }
+  }
+
+  #learnAnew(): void {
+    if (this.publishes) return;
+    this.#sampledRows = 0;
+    this.#counting = undefined;
+    this.#sketches = NAMES.map(() => new NumericSketch(false));
   }
 
   #count(profile: Profile): void {
@@ -147,18 +165,20 @@ export class MonitoredReplica {
   }
 
   #drift(): ReplicaDrift {
+    const relearn = this.#relearn;
     if (this.#counting === undefined) {
       const features = NAMES.map((name, column) => ({
         name,
         side: "input" as const,
         sketch: this.#sketches[column] ?? new NumericSketch(false),
       }));
-      return { state: "Learning", rows: this.#sampledRows, features: writeLearning(features) };
+      return { state: "Learning", rows: this.#sampledRows, features: writeLearning(features), relearn };
     }
     const { hash, counters } = this.#counting;
     return {
       state: "Counting",
-      source: "Learned",
+      source: this.publishes ? "Published" : "Learned",
+      relearn,
       profile: hash,
       rows: this.#sampledRows,
       features: counters.map((counter) => {

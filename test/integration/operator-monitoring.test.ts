@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Profile } from "../../common/drift/profile.ts";
 import type { InferenceService } from "../../common/inferenceservice.gen.ts";
 import type { KubeObject } from "../../operator/kube/object.ts";
 import { RESOURCES } from "../../operator/kube/resources.ts";
@@ -94,8 +95,12 @@ async function driftEvents(): Promise<string[]> {
   });
   const { items } = body as { items: { readonly reason: string; readonly type: string; readonly note: string }[] };
   return items
-    .filter(({ reason }) => /Drift/.test(reason))
+    .filter(({ reason }) => /Drift|Relearning/.test(reason))
     .map(({ reason, type, note }) => `${type} ${reason} ${note}`);
+}
+
+async function driftReasons(): Promise<string[]> {
+  return (await driftEvents()).map((event) => event.split(" ")[1] ?? "");
 }
 
 test("what first comes is learned, kept and handed to all replicas; what moves is told, and that it is over", async () => {
@@ -207,6 +212,92 @@ test("the operator that takes over the lead goes on with what it has seen", asyn
   await waitDrifting("True DriftDetected", () => ask(40, 2));
   expect(await waitAssigned(2)).toBe(profile);
   expect(fleet.all().map(({ assigned }) => assigned)).toEqual([1, 1]);
+});
+
+const annotate = (value: string): Promise<unknown> =>
+  sandbox.patch(RESOURCES.inferenceServices, "digits", {
+    metadata: { annotations: { "serving.lockstep.dev/relearn-drift": value } },
+  });
+
+/** Waits until all replicas have begun a learning, and tells its word. */
+function waitRelearning(replicas: number, before: string): Promise<string> {
+  return eventually(
+    `${replicas} replicas that learn anew`,
+    async () => {
+      const words = fleet
+        .all()
+        .filter(({ profile }) => profile === undefined)
+        .map(({ relearn }) => relearn);
+      const [first] = words;
+      const isAll = words.length === replicas && words.every((word) => word === first);
+      return isAll && first !== before ? Promise.resolve(first) : undefined;
+    },
+    WITHIN,
+  );
+}
+
+test("what was learned in a bad hour is learned anew by the annotation, of the rows that come then, across restarts", async () => {
+  await create(2);
+  const first = await start();
+  await waitReady(sandbox, "digits", "True Serving");
+  ask(300, 5);
+  const wrong = await waitAssigned(2);
+  await waitDrifting("True DriftDetected", () => ask(40, 0));
+
+  await annotate("monday");
+  const word = await waitRelearning(2, "");
+  const learning = await waitDrifting("Unknown LearningReference");
+  expect(learning.status?.drift).toMatchObject({ state: "Learning", version: VERSION });
+  const emptied = await references();
+  expect([emptied?.data["references.json"], emptied?.data["relearn"]]).toEqual(["[]", word]);
+  expect((await driftReasons()).filter((reason) => reason === "RelearningReference")).toHaveLength(1);
+
+  // Half of the rows before the operator starts anew, half of them afterwards; a new replica learns with the others.
+  ask(150, 0);
+  await first.stop();
+  await start();
+  await sandbox.patch(RESOURCES.inferenceServices, "digits", {
+    spec: { predictor: { minReplicas: 3, maxReplicas: 3 } },
+  });
+  await waitRelearning(3, "");
+  expect(fleet.all().map(({ profile }) => profile)).toEqual([undefined, undefined, undefined]);
+  ask(100, 0);
+  const right = await waitAssigned(3);
+  expect(right).not.toBe(wrong);
+  const [kept] = JSON.parse((await references())?.data["references.json"] ?? "[]") as { profile: Profile }[];
+  // 150 each of two, and 100 each of three: none of those that came before.
+  expect(kept?.profile.rows).toBe(600);
+  const edges = kept?.profile.features.flatMap(({ reference }) =>
+    reference.kind === "numeric" ? [reference.max] : [],
+  );
+  expect(Math.max(...(edges ?? []))).toBeLessThan(1);
+  await waitDrifting("False NoDrift", () => ask(40, 0));
+  await waitDrifting("True DriftDetected", () => ask(40, 5));
+  expect(await waitAssigned(3)).toBe(right);
+  expect((await driftReasons()).filter((reason) => reason === "RelearningReference")).toHaveLength(1);
+
+  await annotate("tuesday");
+  expect(await waitRelearning(3, word)).not.toBe(word);
+});
+
+test("a profile that was published stays, and an event says so", async () => {
+  await create(1);
+  await start();
+  await waitReady(sandbox, "digits", "True Serving");
+  ask(600, 0);
+  const profile = await waitAssigned(1);
+  for (const replica of fleet.all()) replica.publishes = true;
+  await waitDrifting("False NoDrift", () => ask(40, 0));
+  const { assigned } = fleet.all()[0] ?? {};
+  await annotate("monday");
+  const event = await eventually(
+    "an event",
+    async () => (await driftEvents()).find((each) => each.includes("RelearningReference")),
+    WITHIN,
+  );
+  expect(event).toMatch(/version 2 is measured against the profile that was published with it, which stays/);
+  await waitDrifting("True DriftDetected", () => ask(40, 5));
+  expect([fleet.all()[0]?.profile, fleet.all()[0]?.assigned]).toEqual([profile, assigned]);
 });
 
 test("outcomes are brought to the other replicas, once", async () => {

@@ -48,6 +48,7 @@ const PURE: readonly string[] = [
   "operator/monitoring/drift-window.ts",
   "operator/monitoring/monitoring-samples.ts",
   "operator/monitoring/monitoring-source.ts",
+  "operator/monitoring/relearning.ts",
   "operator/monitoring/service-record.ts",
   "operator/monitoring/service-watch.ts",
   "operator/monitoring/traffic-history.ts",

@@ -108,7 +108,7 @@ function draftOf(service: ServiceView, kind: Action["action"]): Draft {
 }
 
 function actionOf(kind: Action["action"], { version, min, max }: Draft): Action | undefined {
-  if (kind === "stop" || kind === "start") return { action: kind };
+  if (kind === "stop" || kind === "start" || kind === "relearn") return { action: kind };
   if (kind === "pin") {
     const number = wholeNumber(version);
     return number === undefined ? undefined : { action: "pin", version: number };

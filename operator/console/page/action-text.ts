@@ -5,11 +5,12 @@ export type Action =
   | { readonly action: "pin"; readonly version: number }
   | { readonly action: "scale"; readonly minReplicas: number; readonly maxReplicas: number | null }
   | { readonly action: "stop" }
-  | { readonly action: "start" };
+  | { readonly action: "start" }
+  | { readonly action: "relearn" };
 
 /** What will happen when an action is confirmed: a sentence each. */
 export function consequences(service: ServiceView, what: Action): string[] {
-  const { name, activeVersion, versionPolicy } = service;
+  const { name, activeVersion, versionPolicy, driftDetail } = service;
   switch (what.action) {
     case "pin":
       if (what.version === activeVersion)
@@ -35,6 +36,13 @@ export function consequences(service: ServiceView, what: Action): string[] {
       ];
     case "start":
       return [`The replicas of ${name} come back, load the model, and answer as soon as they are ready.`];
+    case "relearn": {
+      const rows = driftDetail.state === "Learning" ? driftDetail.wantedRows : driftDetail.referenceRows;
+      return [
+        `What was learned of the data of ${name} is dropped. All replicas learn anew: about ${rows} rows that come from now on become the reference, and until then drift is not told.`,
+        "Do so while the data is what it should be. Profiles that were published with a version stay.",
+      ];
+    }
     default:
       return what satisfies never;
   }
@@ -42,5 +50,5 @@ export function consequences(service: ServiceView, what: Action): string[] {
 
 /** What an action is called on its button. */
 export function actionTitle(action: Action["action"]): string {
-  return { pin: "Pin a version", scale: "Scale", stop: "Stop", start: "Start" }[action];
+  return { pin: "Pin a version", scale: "Scale", stop: "Stop", start: "Start", relearn: "Learn drift anew" }[action];
 }

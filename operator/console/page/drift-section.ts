@@ -47,7 +47,7 @@ export function DriftSection({ drift }: { drift: DriftView }): VNode {
 function inWords(drift: DriftView): string {
   const { state, version, rows, wantedRows, source, referenceRows, features } = drift;
   const reference =
-    source === "Published" ? "the profile that was published with it" : "a reference learned from its first requests";
+    source === "Published" ? "the profile that was published with it" : "a reference learned from its requests";
   const moved = features.filter(({ isDrifting }) => isDrifting).length;
   switch (state) {
     case "Off":
@@ -55,7 +55,7 @@ function inWords(drift: DriftView): string {
     case "Unknown":
       return "Nothing is known of drift: this operator has heard of no replica that watches it.";
     case "Learning":
-      return `The reference of version ${version} is being made of its first requests: ${formatNumber(rows)} of ${formatNumber(wantedRows)} rows have come.`;
+      return `The reference of version ${version} is being made of its requests: ${formatNumber(rows)} of ${formatNumber(wantedRows)} rows have come.`;
     case "Waiting":
       return `Too few rows have come to compare version ${version} with ${reference}: ${formatNumber(rows)} so far.`;
     case "Steady":

@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { ServiceAnswer } from "../console-views.ts";
+import type { DriftView, ServiceAnswer } from "../console-views.ts";
 import { h } from "./element.ts";
 import { ActionDialog } from "./action-dialog.ts";
 import { actionTitle, type Action } from "./action-text.ts";
@@ -35,7 +35,8 @@ export function ServicePage({ answer, section, token, onToken, onChanged }: Serv
   const [done, setDone] = useState("");
   const { service, takenAtMs } = answer;
   const { namespace, name, activeVersion, targetVersion, recent, isStopped } = service;
-  const actions: readonly Action["action"][] = ["pin", "scale", isStopped ? "start" : "stop"];
+  const actions: Action["action"][] = ["pin", "scale", isStopped ? "start" : "stop"];
+  if (section === "drift" && isLearned(service.driftDetail)) actions.push("relearn");
   return h(
     "div",
     null,
@@ -110,6 +111,11 @@ export function ServicePage({ answer, section, token, onToken, onChanged }: Serv
         onClose: () => setAsked(undefined),
       }),
   );
+}
+
+/** Whether there is anything that could be learned anew: a profile that was published is not. */
+function isLearned({ state, source }: DriftView): boolean {
+  return state !== "Off" && state !== "Unknown" && source !== "Published";
 }
 
 function sectionOf(section: Section, { service }: ServiceAnswer, nowMs: number): VNode {

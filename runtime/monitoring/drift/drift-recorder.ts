@@ -47,12 +47,24 @@ interface WatchedVersion {
   published: { readonly profile: Profile | undefined } | undefined;
   /** A reference that came before the first request. */
   assigned: Profile | undefined;
+  /** The learning that what is learned belongs to, and the reference that was made of it. */
+  relearn: string;
   /** The three since the first request. */
   plans: readonly TensorPlan[];
   rowWeight: number;
   drift: VersionDrift | undefined;
   /** Undefined before it answers. */
   digest: string | undefined;
+}
+
+/** What the operator says of the reference of a version. */
+export interface AssignedReference {
+  readonly version: number;
+  readonly digest: string;
+  /** Undefined: it is to be learned anew. */
+  readonly profile: Profile | undefined;
+  /** Names the learning. Default: the first one. */
+  readonly relearn?: string | undefined;
 }
 
 /** Rows that were looked at, and those that were not as too many waited, of one model since the process began. */
@@ -101,6 +113,7 @@ export class DriftRecorder implements InferenceTap, Disposable {
       id,
       published: undefined,
       assigned: undefined,
+      relearn: "",
       plans: [],
       rowWeight: 1,
       drift: undefined,
@@ -156,13 +169,23 @@ export class DriftRecorder implements InferenceTap, Disposable {
     };
   }
 
-  /** A reference for a version that was published without one. False: there is no such version here. */
-  assign(model: string, version: number, digest: string, profile: Profile): boolean {
+  /**
+   * A reference for a version that was published without one; without a profile it is to be learned anew, from now on, unless
+   * that learning has begun. False: there is no such version here.
+   */
+  assign(model: string, { version, digest, profile, relearn = "" }: AssignedReference): boolean {
     const watched = this.#versions.get(keyOf({ name: model, version }));
     if (watched?.digest !== digest) return false;
+    // What has come by now is of what was before.
     this.#countAll();
-    if (watched.drift === undefined) watched.assigned = profile;
-    else watched.drift.assign(profile);
+    if (profile !== undefined) {
+      if (watched.drift === undefined) watched.assigned = profile;
+      else watched.drift.assign(profile);
+    } else if (watched.relearn !== relearn) {
+      watched.assigned = undefined;
+      watched.drift?.learnAnew();
+    }
+    watched.relearn = relearn;
     return true;
   }
 
@@ -180,7 +203,8 @@ export class DriftRecorder implements InferenceTap, Disposable {
     const watched = this.#versions.get(keyOf({ name: model, version }));
     if (watched === undefined) return { state: "Off" };
     this.#countAll();
-    return watched.drift?.describe() ?? { state: "Learning", rows: 0, features: [] };
+    const drift = watched.drift?.describe() ?? { state: "Learning", rows: 0, features: [] };
+    return watched.relearn === "" ? drift : { ...drift, relearn: watched.relearn };
   }
 
   /** How versions differ from their references, as far as this replica has seen them. */

@@ -77,12 +77,20 @@ export class VersionDrift {
     this.#count(profile, "Learned");
   }
 
+  /** Forgets what was learned, and learns from what comes next; a published reference stays. */
+  learnAnew(): void {
+    if (this.#counting?.source === "Published") return;
+    this.#learning = learningOf(this.#options.plans);
+    this.#counting = undefined;
+    this.#rows = 0;
+  }
+
   /** What is counted by, if it has this hash. */
   profile(hash: string): Profile | undefined {
     return this.#counting?.hash === hash ? this.#counting.profile : undefined;
   }
 
-  describe(): ReplicaDrift {
+  describe(): Exclude<ReplicaDrift, { readonly state: "Off" }> {
     if (this.#counting === undefined) return { state: "Learning", rows: this.#rows, features: this.#learned() };
     const { source, hash, counters } = this.#counting;
     const features = counters.map((counter) => {

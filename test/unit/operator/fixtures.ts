@@ -20,13 +20,26 @@ export const REVISION = "current";
 /** An InferenceService as the API server returns it. */
 export function inferenceService(
   predictor: Partial<Predictor> = {},
-  more: { stop?: boolean; status?: InferenceServiceStatus; generation?: number; name?: string } = {},
+  more: {
+    stop?: boolean;
+    status?: InferenceServiceStatus;
+    generation?: number;
+    name?: string;
+    annotations?: Record<string, string>;
+  } = {},
 ): InferenceService {
-  const { stop = false, status, generation = 1, name = "digits" } = more;
+  const { stop = false, status, generation = 1, name = "digits", annotations } = more;
   return {
     apiVersion: "serving.lockstep.dev/v1alpha1",
     kind: "InferenceService",
-    metadata: { name, namespace: "blue", uid: `uid-of-${name}`, generation, resourceVersion: "1" },
+    metadata: {
+      name,
+      namespace: "blue",
+      uid: `uid-of-${name}`,
+      generation,
+      resourceVersion: "1",
+      ...(annotations !== undefined && { annotations }),
+    },
     spec: {
       stop,
       predictor: {

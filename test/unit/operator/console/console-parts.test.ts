@@ -1,14 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { parseAction, patchOf } from "../../../../operator/console/action.ts";
+import type { ServiceView } from "../../../../operator/console/console-views.ts";
+import { driftView } from "../../../../operator/console/drift-view.ts";
 import { isOwnHost } from "../../../../operator/console/hosts.ts";
 import { ReadingRights } from "../../../../operator/console/reading-rights.ts";
 import { ReplicaStates } from "../../../../operator/console/replica-states.ts";
+import { actionTitle, consequences } from "../../../../operator/console/page/action-text.ts";
 import { matchesFilter } from "../../../../operator/console/page/filter.ts";
 import { formatAge, formatMs, formatNumber, formatShare } from "../../../../operator/console/page/format.ts";
 import { hrefOf, parseRoute } from "../../../../operator/console/page/route.ts";
 import { axisTicks, linePieces } from "../../../../operator/console/page/scale.ts";
 import { inferenceService, replica, serving } from "../fixtures.ts";
 
+const NOW = new Date("2026-10-01T12:00:00Z");
 const NEVER = new AbortController().signal;
 
 describe("a Host header", () => {
@@ -37,12 +41,15 @@ describe("a Host header", () => {
 describe("an action", () => {
   test("is a patch", () => {
     const isvc = inferenceService();
-    expect(patchOf(isvc, { action: "stop" })).toEqual({ spec: { stop: true } });
-    expect(patchOf(isvc, { action: "start" })).toEqual({ spec: { stop: false } });
-    expect(patchOf(isvc, { action: "scale", minReplicas: 2, maxReplicas: null })).toEqual({
+    expect(patchOf(isvc, { action: "stop" }, NOW)).toEqual({ spec: { stop: true } });
+    expect(patchOf(isvc, { action: "start" }, NOW)).toEqual({ spec: { stop: false } });
+    expect(patchOf(isvc, { action: "relearn" }, NOW)).toEqual({
+      metadata: { annotations: { "serving.lockstep.dev/relearn-drift": "2026-10-01T12:00:00.000Z" } },
+    });
+    expect(patchOf(isvc, { action: "scale", minReplicas: 2, maxReplicas: null }, NOW)).toEqual({
       spec: { predictor: { minReplicas: 2, maxReplicas: null } },
     });
-    expect(patchOf(isvc, { action: "pin", version: 3 })).toEqual({
+    expect(patchOf(isvc, { action: "pin", version: 3 }, NOW)).toEqual({
       spec: {
         predictor: {
           onnx: null,
@@ -54,6 +61,13 @@ describe("an action", () => {
         },
       },
     });
+  });
+
+  test("is told with what follows, before it is done", () => {
+    const drift = { ...driftView(undefined), state: "Steady", source: "Learned", referenceRows: 600 } as const;
+    const service = { name: "digits", driftDetail: drift } as unknown as ServiceView;
+    expect(consequences(service, { action: "relearn" })[0]).toContain("about 600 rows that come from now on");
+    expect(actionTitle("relearn")).toBe("Learn drift anew");
   });
 
   test.each([

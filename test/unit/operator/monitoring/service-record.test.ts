@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { ReplicaDrift } from "../../../../common/monitoring-api.ts";
 import {
   ServiceRecord,
   type RecordedVersion,
@@ -180,6 +181,23 @@ describe("what replicas did together", () => {
       undefined,
       ["b"],
     ]);
+  });
+
+  test("what was learned is told with the learning that it is of, and published profiles apart", () => {
+    const record = new ServiceRecord({ intervalMs: 10_000 });
+    const take = (podUid: string, drift: ReplicaDrift): void =>
+      record.take(podUid, answer(podUid, [versionAnswer({ version: 3, drift })]), OPTIONS);
+    take("a", { ...counting([1]), relearn: "monday" });
+    take("b", counting([1], "q"));
+    take("c", counting([1], "r", "Published"));
+    take("d", { state: "Learning", rows: 2, features: [], relearn: "monday" });
+    expect(record.learnedCounters().map(({ podUid, relearn }) => [podUid, relearn])).toEqual([
+      ["a", "monday"],
+      ["b", ""],
+    ]);
+    expect(record.learners()).toMatchObject([{ podUid: "d", relearn: "monday" }]);
+    expect([record.learnedBy(3, "sha256:0123"), record.learnedBy(3, "sha256:0123", "monday")]).toEqual(["q", "p"]);
+    expect([...record.publishedVersions()]).toEqual([3]);
   });
 
   test("outcomes that a replica does not know are told once, those of its next process too", () => {

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { Profile } from "../../../../common/drift/profile.ts";
 import type { InferenceService, InferenceServiceStatus } from "../../../../common/inferenceservice.gen.ts";
+import { RELEARN_ANNOTATION } from "../../../../operator/api/names.ts";
+import { relearnOf } from "../../../../operator/observed/drift-status.ts";
 import { ServiceWatch } from "../../../../operator/monitoring/service-watch.ts";
 import { inferenceService } from "../fixtures.ts";
 import { answer, counting, versionAnswer } from "./monitoring-answers.ts";
@@ -71,6 +73,23 @@ test("nothing is found before the profile is known", () => {
   bench.round("alike", WINDOW, "q");
   // Nobody counts by the first one any more.
   expect([bench.watch.unknownProfiles(), bench.watch.profile("p")]).toEqual([["q"], undefined]);
+});
+
+test("what is to be learned anew is learning at once, and counts by what was learned before count no more", () => {
+  const bench = new Bench();
+  bench.watch.addProfile("p", PROFILE);
+  bench.round("alike");
+  expect(bench.state).toBe("Steady");
+  bench.isvc = { ...bench.isvc, metadata: { ...bench.isvc.metadata, annotations: { [RELEARN_ANNOTATION]: "monday" } } };
+  expect([bench.round("alike"), bench.state]).toEqual([true, "Learning"]);
+  expect(bench.watch.versions[0]?.drift).toMatchObject({ state: "Learning", rows: 0, wantedRows: 1_000 });
+  expect([bench.round("moved"), bench.state]).toEqual([false, "Learning"]);
+  // Another replica has done so.
+  const drift = { state: "Learning", rows: 7, features: [], relearn: relearnOf(bench.isvc) } as const;
+  const told = answer("j", [versionAnswer({ drift: { ...drift, features: [] } })]);
+  bench.watch.record.take("b", told, { model: "digits", isNew: true, windowRows: WINDOW });
+  bench.round("moved");
+  expect(bench.watch.versions[0]?.drift).toMatchObject({ state: "Learning", rows: 7 });
 });
 
 test("after a restart of the operator what the status says holds until a window has come", () => {

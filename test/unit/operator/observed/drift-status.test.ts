@@ -33,7 +33,7 @@ test.each<[StatusDrift, string, string]>([
   [
     { state: "Learning", version: 2, referenceRows: 12 },
     "Unknown LearningReference",
-    "the first 1000 rows of version 2 become its reference; 12 have come",
+    "1000 rows of version 2 become its reference; 12 have come",
   ],
   [
     { ...STEADY, state: "Waiting", windowRows: 7 },

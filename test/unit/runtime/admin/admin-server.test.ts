@@ -152,6 +152,9 @@ describe("with the operator's key", () => {
     const assignment = { model: "digits", version: 1, digest: "sha256:aa", profile };
     expect(await send(assignment)).toBe(204);
     expect(assigned).toEqual([assignment]);
+    const { profile: _profile, ...anew } = { ...assignment, relearn: "monday" };
+    expect(await send(anew)).toBe(204);
+    expect(assigned.pop()).toEqual(anew);
     expect(await send({ ...assignment, version: 2 })).toBe(409);
     expect(await send({ ...assignment, profile: { ...profile, rows: 0 } })).toBe(400);
     expect(await send(assignment, "")).toBe(401);

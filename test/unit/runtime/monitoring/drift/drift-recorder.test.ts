@@ -142,7 +142,7 @@ describe("DriftRecorder", () => {
     expect(harness.recorder.profile(profileHash(profile))).toEqual(profile);
     expect(harness.recorder.profile(profileHash(profileOfRows(400)))).toBeUndefined();
     expect(harness.recorder.describe("m", 1)).toMatchObject(published);
-    expect(harness.recorder.assign("m", 1, DIGEST, profileOfRows(400))).toBe(true);
+    expect(harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: profileOfRows(400) })).toBe(true);
     expect(harness.recorder.describe("m", 1)).toMatchObject(published);
   });
 
@@ -186,20 +186,63 @@ describe("DriftRecorder", () => {
     askRows(harness, 250);
     expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Learning", rows: 250 });
     const profile = profileOfRows(300);
-    expect(harness.recorder.assign("m", 2, DIGEST, profile)).toBe(false);
-    expect(harness.recorder.assign("m", 1, "sha256:bb", profile)).toBe(false);
-    expect(harness.recorder.assign("m", 1, DIGEST, profile)).toBe(true);
+    expect(harness.recorder.assign("m", { version: 2, digest: DIGEST, profile: profile })).toBe(false);
+    expect(harness.recorder.assign("m", { version: 1, digest: "sha256:bb", profile: profile })).toBe(false);
+    expect(harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: profile })).toBe(true);
     askRows(harness, 20);
-    expect(harness.recorder.assign("m", 1, DIGEST, structuredClone(profile))).toBe(true);
+    expect(harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: structuredClone(profile) })).toBe(true);
     expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Counting", source: "Learned", rows: 20 });
-    expect(harness.recorder.assign("m", 1, DIGEST, profileOfRows(301))).toBe(true);
+    expect(harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: profileOfRows(301) })).toBe(true);
     expect(harness.recorder.describe("m", 1)).toMatchObject({ rows: 0 });
+  });
+
+  it("forgets what it learned, and learns from then on, once for each learning", async () => {
+    const harness = recorderOf({ models: [{ name: "m", drift: CONFIG, learnsItself: false }] });
+    await loaded(harness);
+    const { recorder } = harness;
+    const of = { version: 1, digest: DIGEST };
+    askRows(harness, 50);
+    expect(recorder.assign("m", { ...of, digest: "sha256:bb", profile: undefined, relearn: "b" })).toBe(false);
+    expect(recorder.assign("m", { ...of, profile: undefined, relearn: "a" })).toBe(true);
+    askRows(harness, 20, 5);
+    expect(recorder.assign("m", { ...of, profile: undefined, relearn: "a" })).toBe(true);
+    const drift = recorder.describe("m", 1);
+    expect(drift).toMatchObject({ state: "Learning", rows: 20, relearn: "a" });
+    // Of the rows that came before, nothing is left.
+    expect(learned(drift)["input x[0]"]).toMatchObject({ missing: 0 });
+    expect(Math.min(...((learned(drift)["input x[0]"] as { values: number[] }).values ?? []))).toBeGreaterThan(4);
+
+    expect(recorder.assign("m", { ...of, profile: profileOfRows(300), relearn: "a" })).toBe(true);
+    askRows(harness, 7);
+    expect(recorder.assign("m", { ...of, profile: undefined, relearn: "a" })).toBe(true);
+    expect(recorder.describe("m", 1)).toMatchObject({ state: "Counting", rows: 7, relearn: "a" });
+    expect(recorder.assign("m", { ...of, profile: undefined, relearn: "b" })).toBe(true);
+    expect(recorder.describe("m", 1)).toMatchObject({ state: "Learning", rows: 0, relearn: "b" });
+  });
+
+  it("forgets a reference too that came before the first request", async () => {
+    const harness = recorderOf({ models: [{ name: "m", drift: CONFIG, learnsItself: false }] });
+    await loaded(harness);
+    harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: profileOfRows(300) });
+    harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: undefined, relearn: "a" });
+    expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Learning", rows: 0, relearn: "a" });
+    askRows(harness, 3);
+    expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Learning", rows: 3, relearn: "a" });
+  });
+
+  it("learns nothing anew where a profile was published", async () => {
+    const harness = recorderOf({ models: [{ name: "m", drift: CONFIG, learnsItself: false }] });
+    await loaded(harness, JSON.stringify(profileOfRows(300)));
+    harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: undefined, relearn: "a" });
+    askRows(harness, 3);
+    harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: undefined, relearn: "b" });
+    expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Counting", source: "Published", rows: 3 });
   });
 
   it("takes a reference before the first request", async () => {
     const harness = recorderOf();
     await loaded(harness);
-    expect(harness.recorder.assign("m", 1, DIGEST, profileOfRows(300))).toBe(true);
+    expect(harness.recorder.assign("m", { version: 1, digest: DIGEST, profile: profileOfRows(300) })).toBe(true);
     askRows(harness, 3);
     expect(harness.recorder.describe("m", 1)).toMatchObject({ state: "Counting", source: "Learned", rows: 3 });
   });
