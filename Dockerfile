@@ -23,12 +23,15 @@ LABEL org.opencontainers.image.title="Lockstep operator" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-ENV NODE_ENV=production
+# One arena for all threads: each of its own would keep what it once needed.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=1
 WORKDIR /app
 COPY --from=bundle /src/dist/operator ./
 USER 65532:65532
 EXPOSE 8080 8082
-ENTRYPOINT ["node", "/app/operator.mjs"]
+# V8 would let the heap grow to four times what is alive, and give new objects 64 MB before it looks at any of them: with
+# 500 InferenceServices another 110 MiB, which saves no CPU time that can be measured.
+ENTRYPOINT ["node", "--heap-growing-percent=100", "--max-semi-space-size=8", "/app/operator.mjs"]
 
 # Alone: docker run -p 127.0.0.1:8080:8080 -v "$PWD/examples/models:/models:ro" \
 #          -e LOCKSTEP_STORAGE_URI=file:///models/digits localhost/lockstep/runtime:dev

@@ -1,9 +1,14 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { OPERATOR_METRICS } from "../../operator/metrics.ts";
 import { TestProcess } from "../../test/fixtures/test-process.ts";
 import { freePorts } from "../../test/programs/free-ports.ts";
 import { usageOfTree } from "../process-tree.ts";
 import { histogramQuantile, parseMetrics, type MetricSample } from "../prometheus-text.ts";
+import { imageStart } from "./image-start.ts";
 import { until } from "./until.ts";
+
+const DOCKERFILE = path.join(import.meta.dirname, "../../Dockerfile");
 
 /** What an operator has done, and has used for it. */
 export interface Costs {
@@ -28,7 +33,9 @@ export class MeasuredOperator {
 
   static async start(kubeconfig: string, namespace: string): Promise<MeasuredOperator> {
     const [port = 0] = await freePorts(1);
-    const child = new TestProcess(["dist/operator/operator.mjs"], {
+    const { options, variables } = imageStart(readFileSync(DOCKERFILE, "utf8"), "operator");
+    const child = new TestProcess([...options, "dist/operator/operator.mjs"], {
+      ...variables,
       KUBECONFIG: kubeconfig,
       LOCKSTEP_RUNTIME_IMAGE: "example.test/lockstep/runtime:1",
       LOCKSTEP_LEADER_ELECTION: "false",

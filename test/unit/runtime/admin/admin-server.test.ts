@@ -115,6 +115,11 @@ test("waits for a change if it is asked to, and no longer than asked", async () 
   expect(await (await fetch(`${url}${STATE_PATH}?seen=0&waitMs=60000`)).json()).toEqual({ ...REPORT, revision: 1 });
 });
 
+test("keeps a connection until the operator asks again", async () => {
+  const answer = await fetch(`${await start()}${STATE_PATH}`);
+  expect(answer.headers.get("keep-alive")).toBe("timeout=30");
+});
+
 describe("with the operator's key", () => {
   function keyPair(): { readonly pem: string; readonly signatureOf: (text: string) => string } {
     const { publicKey, privateKey } = generateKeyPairSync("ed25519");
