@@ -171,7 +171,7 @@ function isFinal(scenario: Scenario, state: State): boolean {
 describe.concurrent("an operator that is killed", () => {
   test.for(SCENARIOS)(
     "$name: the end is the same, wherever it was killed",
-    { timeout: 300_000 },
+    { timeout: 600_000 },
     async (scenario, { expect, onTestFinished }) => {
       const sandbox = await openSandbox("crash");
       onTestFinished(() => sandbox.close());
